@@ -1,0 +1,1 @@
+"""The gateway to NVIDIA Triton: identity, staging, planning, queue, stitching."""

@@ -1,0 +1,25 @@
+"""`hmz-backend`: serve, and look after models, Triton and the zoo."""
+
+import sys
+
+import typer
+
+from hmz_backend.cli.serve import serve
+from hmz_backend.cli.triton import triton
+from hmz_backend.cli.zoo import check, zoo
+from napari_hmz.errors import HmzError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
+app.command()(serve)
+app.command()(check)
+app.add_typer(zoo, name="zoo")
+app.add_typer(triton, name="triton")
+
+
+def main() -> None:
+    """Run the command line; an expected error becomes a sentence and exit code 1."""
+    try:
+        app()
+    except HmzError as error:
+        typer.echo(f"error: {error.detail}\n{error.remedy}".strip(), err=True)
+        sys.exit(1)

@@ -1,0 +1,81 @@
+"""The engine seam: what computes one tile, and knows nothing of volumes, users or files."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from napari_hmz.schema import ParameterValue, VolumeStatistics
+
+
+@dataclass(frozen=True, slots=True)
+class TileRequest:
+    """One tile for one model version.
+
+    Parameters
+    ----------
+    model, version
+        As on the model card.
+    inputs
+        Input name -> array in the axes of that input, raw dtype; never changed.
+    parameters
+        All parameters of the model, resolved.
+    statistics
+        Of the channels that the model sees, in its order; none if it needs none.
+    """
+
+    model: str
+    version: str
+    inputs: "Mapping[str, NDArray[np.generic]]"
+    parameters: "Mapping[str, ParameterValue]"
+    statistics: "VolumeStatistics | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """How much of one model an engine can take.
+
+    Parameters
+    ----------
+    instances
+        How many tiles are computed at the same time.
+    device
+        For the reader, for example `cpu` or `NVIDIA H200`.
+    """
+
+    instances: int
+    device: str = "cpu"
+
+
+class Engine(Protocol):
+    """Runs one model on one tile; called from the event loop of the backend."""
+
+    async def describe(self, model: str, version: str) -> Capacity:
+        """Return what this engine can take of a model, loading it if need be.
+
+        Raises
+        ------
+        EngineUnavailable
+            If the engine, or the model in it, cannot be reached.
+        """
+
+    async def infer(
+        self, request: TileRequest, *, timeout_s: float
+    ) -> "Mapping[str, NDArray[Any]]":
+        """Map output name -> array in the axes of that output.
+
+        Cancelling the task that awaits this stops queued work and leaves the engine usable.
+
+        Raises
+        ------
+        EngineBusy, EngineUnavailable
+            Nothing was computed; the same request may be sent again.
+        EngineFailed
+            The model failed on this tile; sending it again would not help.
+        """
+
+    async def close(self) -> None:
+        """Release processes and connections; closing twice is no error."""

@@ -1,0 +1,58 @@
+"""The plan: everything that is fixed before a run starts."""
+
+from napari_hmz.schema.axes import Axes, AxisName, Region, Sizes
+from napari_hmz.schema.base import Message
+from napari_hmz.schema.card import OutputKind
+
+
+class OutputArray(Message):
+    """One array that a run will write."""
+
+    name: str
+    kind: OutputKind
+    axes: Axes
+    shape: Sizes
+    chunks: Sizes
+    dtype: str
+    voxel_size: dict[AxisName, float] = {}
+    units: dict[AxisName, str] = {}
+    translation: dict[AxisName, float] = {}
+    channels: tuple[str, ...] = ()
+
+
+class Plan(Message):
+    """What a run will do: its blocks, its bytes, its memory and its time.
+
+    ```
+    tile = halo + block + halo, along each spatial axis
+    ┌───────────────┐
+    │ halo          │   the model sees all of it
+    │   ┌───────┐   │
+    │   │ block │   │   only this is kept (or blended)
+    │   └───────┘   │
+    └───────────────┘
+    ```
+    """
+
+    model: str
+    version: str
+    region: Region
+    """What part of the volume is worked on."""
+    block: Sizes
+    halo: Sizes
+    tile: Sizes
+    grid: Sizes
+    """How many blocks there are along each axis."""
+    blocks: int
+    voxels: int
+    outputs: tuple[OutputArray, ...]
+    chunks_needed: int
+    bytes_up: int
+    """An upper bound: decoded size of the chunks that are not yet held."""
+    bytes_down: int
+    """An upper bound: decoded size of all outputs."""
+    memory_bytes: int
+    """Expected peak on the backend, for all tiles in the air together."""
+    seconds: float | None = None
+    """Expected computing time, from this backend's own measurements; none before the first."""
+    warnings: tuple[str, ...] = ()

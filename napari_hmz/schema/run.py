@@ -1,0 +1,104 @@
+"""Runs: what is asked for, and how far it is."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from napari_hmz.schema.axes import Region, Sizes
+from napari_hmz.schema.base import Message
+from napari_hmz.schema.parameters import ParameterValue
+from napari_hmz.schema.plan import Plan
+from napari_hmz.schema.problem import Problem
+from napari_hmz.schema.statistics import VolumeStatistics
+
+RunState = Literal["queued", "running", "joining", "done", "failed", "cancelled"]
+ENDED: frozenset[str] = frozenset({"done", "failed", "cancelled"})
+
+
+class RunRequest(Message):
+    """What a user wants: one model, over one region of one volume."""
+
+    model: str
+    version: str | None = None
+    """None: the newest."""
+    volume: str
+    region: Region = {}
+    """Axes that are not named are taken whole."""
+    parameters: dict[str, ParameterValue] = {}
+    outputs: tuple[str, ...] = ()
+    """Names of the outputs wanted; empty: all."""
+    channels: tuple[int, ...] = ()
+    """Which channel of the volume feeds each channel of the model; empty: as they come."""
+    block: Sizes = {}
+    """Overrides the block that the plan would choose."""
+    halo: Sizes = {}
+    """Overrides the halo that the plan would choose."""
+    join_planes: bool = False
+    """Join the instances that a 2-D model finds in neighbouring planes, where they overlap."""
+    ignore_voxel_size: bool = False
+    """Run even though the voxel size is far from what the model was made for."""
+
+
+class Progress(Message):
+    """How far a run is."""
+
+    blocks_done: int = 0
+    blocks_total: int = 0
+    voxels_done: int = 0
+    chunks_held: int = 0
+    chunks_needed: int = 0
+    waiting_for: Literal["", "chunks", "engine", "queue"] = ""
+    seconds_left: float | None = None
+
+
+class OutputResult(Message):
+    """What became of one output."""
+
+    name: str
+    objects: int | None = None
+    """How many objects an instance output has, once they are joined."""
+    digest: str = ""
+    """SHA-256 over the stored chunks in key order, once the run is done."""
+
+
+class Provenance(Message):
+    """What is needed to repeat a run: stored in every output."""
+
+    model: str
+    version: str
+    model_digest: str
+    parameters: dict[str, ParameterValue]
+    region: Region
+    block: Sizes
+    halo: Sizes
+    statistics: VolumeStatistics | None
+    source_name: str
+    source_fingerprint: str
+    backend_version: str
+    engine: str
+    run: str
+    created_at: str
+    started_at: str | None = None
+    ended_at: str | None = None
+
+
+class Run(Message):
+    """A run as the backend knows it."""
+
+    id: str
+    state: RunState
+    request: RunRequest
+    plan: Plan
+    progress: Progress = Progress()
+    results: tuple[OutputResult, ...] = ()
+    provenance: Provenance
+    error: Problem | None = None
+    created_at: str
+    started_at: str | None = None
+    ended_at: str | None = None
+
+
+class Focus(Message):
+    """What the viewer looks at: blocks that touch it go first."""
+
+    region: Region = Field(min_length=1)

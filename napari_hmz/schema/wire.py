@@ -1,0 +1,76 @@
+"""The wire: every path, header and media type, once for both sides."""
+
+from typing import Final
+
+API: Final = "/v1"
+PROTOCOL_VERSION: Final = 1
+"""Raised when an older peer could misunderstand; both sides name it in `PROTOCOL_HEADER`."""
+OLDEST_CLIENT: Final = 1
+"""The oldest protocol version that this backend accepts."""
+
+PROTOCOL_HEADER: Final = "HMZ-Protocol"
+REQUEST_ID_HEADER: Final = "X-Request-ID"
+IDEMPOTENCY_HEADER: Final = "Idempotency-Key"
+DIGEST_HEADER: Final = "Content-Digest"
+"""RFC 9530: `sha-256=:<base64>:` over the bytes of the body."""
+LAST_EVENT_HEADER: Final = "Last-Event-ID"
+
+PROBLEM_TYPE: Final = "application/problem+json"
+BYTES_TYPE: Final = "application/octet-stream"
+EVENTS_TYPE: Final = "text/event-stream"
+
+HEALTH: Final = f"{API}/health"
+MODELS: Final = f"{API}/models"
+VOLUMES: Final = f"{API}/volumes"
+PLANS: Final = f"{API}/plans"
+RUNS: Final = f"{API}/runs"
+
+
+def model(model_id: str, version: str | None = None) -> str:
+    """Path of one model's card."""
+    return f"{MODELS}/{model_id}" + (f"/{version}" if version else "")
+
+
+def volume(volume_id: str) -> str:
+    """Path of one volume."""
+    return f"{VOLUMES}/{volume_id}"
+
+
+def chunk(volume_id: str, key: str) -> str:
+    """Path of one chunk of a volume; `key` is its zarr key."""
+    return f"{volume(volume_id)}/chunks/{key}"
+
+
+def absent(volume_id: str) -> str:
+    """Path to announce chunks that are fill value."""
+    return f"{volume(volume_id)}/absent"
+
+
+def wanted(volume_id: str) -> str:
+    """Path of the long poll for chunks that are wanted now."""
+    return f"{volume(volume_id)}/wanted"
+
+
+def run(run_id: str) -> str:
+    """Path of one run."""
+    return f"{RUNS}/{run_id}"
+
+
+def events(run_id: str) -> str:
+    """Path of a run's events."""
+    return f"{run(run_id)}/events"
+
+
+def focus(run_id: str) -> str:
+    """Path to say what the viewer looks at."""
+    return f"{run(run_id)}/focus"
+
+
+def cancel(run_id: str) -> str:
+    """Path to stop a run."""
+    return f"{run(run_id)}/cancel"
+
+
+def output(run_id: str, name: str, key: str = "") -> str:
+    """Path of a key in an output's zarr store."""
+    return f"{run(run_id)}/outputs/{name}/{key}"

@@ -1,0 +1,1 @@
+"""The napari widgets of napari-hmz; the only code here that imports Qt or napari."""
