@@ -1,0 +1,1 @@
+"""Training of the model packages that ship with the project; not part of any installed package."""
