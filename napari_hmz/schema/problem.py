@@ -1,6 +1,7 @@
 """Problem details (RFC 9457): the one shape of every error on the wire."""
 
-from napari_hmz.errors import HmzError
+from typing import Protocol
+
 from napari_hmz.schema.base import Message
 
 
@@ -17,7 +18,27 @@ class Problem(Message):
     request_id: str = ""
 
 
-def to_problem(error: HmzError, request_id: str = "") -> Problem:
+class ErrorLike(Protocol):
+    """What an error must tell to become a problem document; `napari_hmz.errors` do."""
+
+    @property
+    def code(self) -> str:
+        """Stable code."""
+
+    @property
+    def status(self) -> int:
+        """HTTP status."""
+
+    @property
+    def title(self) -> str:
+        """The kind of error, in words."""
+
+    detail: str
+    remedy: str
+    request_id: str
+
+
+def to_problem(error: ErrorLike, request_id: str = "") -> Problem:
     """Describe `error` as it travels; its cause stays behind."""
     return Problem(
         type=f"urn:napari-hmz:error:{error.code}",
