@@ -112,7 +112,11 @@ def extension(axes: str) -> Section:
         "version": 1,
         "task": "instance-segmentation",
         "inputs": {
-            "image": {"kind": "image", "dtypes": ["uint8", "uint16", "int16", "float32"], "pad": "edge"}
+            "image": {
+                "kind": "image",
+                "dtypes": ["uint8", "uint16", "int16", "float32"],
+                "pad": "edge",
+            }
         },
         "outputs": {
             "labels": {
