@@ -6,9 +6,9 @@ from napari_hmz.errors import error_classes
 
 HEAD = """# Errors
 
-Made from `napari_hmz/errors.py` by `python scripts/error_table.py`. The code is stable: programs may
-compare it. In Python each is a class of `napari_hmz.errors`, the same one whether it was raised here or
-by the backend.
+Made from `napari_hmz/errors.py` by `python scripts/error_table.py`. The code is stable: programs
+may compare it. In Python each is a class of `napari_hmz.errors`, the same one whether it was raised
+here or by the backend.
 
 | code | class | status | what it means | what to do |
 |---|---|---|---|---|
