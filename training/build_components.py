@@ -1,4 +1,4 @@
-"""Build the packages `components` and `components-2d`: threshold and connected components, without a network."""
+"""Build the packages `components` and `components-2d`: threshold and connected components."""
 
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from training.packaging import (
     REPOSITORY,
     Draft,
     Section,
+    card_text,
     custom_step,
     same_size,
     space_axis,
@@ -20,23 +21,6 @@ from training.packaging import (
 
 OPSET = 17
 STEP = Path(__file__).with_name("components.py")
-
-README = """# Connected components
-
-Labels every connected group of voxels that is brighter than a threshold. There is no network in it, so its result on a
-whole volume is known exactly: it serves as the oracle for tiled runs, and as the quickest segmentation of bright
-objects on a dark ground.
-
-- **Threshold**: voxels above it are foreground. Left empty, Otsu's threshold of the whole volume is used.
-- **Connectivity**: `faces` joins voxels that share a face; `full` also those that share an edge or a corner.
-
-Objects that touch become one. NaN counts as background.
-
-## Validation
-
-With one fixed threshold, the labels equal `scipy.ndimage.label(image > threshold)` of the whole volume, whatever the
-tiles; the project's tests compare them on random balls and worms and on real volumes.
-"""
 
 
 def identity_network(axes: str) -> bytes:
@@ -87,7 +71,8 @@ def parameters() -> Section:
         "threshold": {
             "type": "number",
             "title": "Threshold",
-            "description": "Voxels brighter than this are foreground; empty: Otsu's threshold of the whole volume.",
+            "description": "Voxels brighter than this are foreground. "
+            "Empty: Otsu's threshold of the whole volume.",
             "optional": True,
             "default": None,
         },
@@ -143,7 +128,7 @@ def extension(axes: str) -> Section:
                 "metric": "labels unequal to scipy.ndimage.label of the whole",
                 "value": 0,
                 "dataset": "random balls and worms, and a confocal volume of nuclei",
-                "protocol": "the same threshold; several block sizes, halos and orders of arrival (the project's tests)",
+                "protocol": "one threshold; several block sizes, halos and orders of arrival",
             }
         ],
     }
@@ -190,7 +175,7 @@ def draft(name: str, axes: str) -> Draft:
         weights=(identity_network(axes), OPSET),
         hmz=extension(axes),
         test_input=synthetic(shape, seed=7, objects=16)[None],
-        readme=README,
+        readme=card_text("components"),
         cover=cover(),
         extra={"components.py": code},
     )

@@ -1,4 +1,4 @@
-"""Write a bioimage.io 0.5 model package: description, digests, test tensors, cover; the same bytes every time."""
+"""Write a bioimage.io 0.5 model package, the same bytes every time."""
 
 import hashlib
 import shutil
@@ -12,6 +12,7 @@ import numpy.typing as npt
 import yaml
 
 MODELS = Path(__file__).resolve().parents[1] / "models"
+CARDS = Path(__file__).with_name("cards")
 REPOSITORY = "https://github.com/helmholtz-model-zoo/napari-hmz"
 AUTHORS = [{"name": "The napari-hmz developers"}]
 
@@ -55,6 +56,11 @@ class Draft:
     tolerance: Sequence[Section] = ()
 
 
+def card_text(name: str) -> str:
+    """Read the Markdown that stands on a model's card."""
+    return (CARDS / f"{name}.md").read_text(encoding="utf-8")
+
+
 def digest(data: bytes) -> str:
     """Give the SHA-256 of `data` as hexadecimal text."""
     return hashlib.sha256(data).hexdigest()
@@ -82,7 +88,7 @@ def custom_step(source: str, code: bytes, factory: str, kwargs: Section) -> Sect
 
 
 def write_package(draft: Draft) -> Path:
-    """Write the package and take its test output from `bioimageio.core`, the reference; return its folder."""
+    """Write the package, with the test output that `bioimageio.core` computes; return its folder."""
     if draft.folder.exists():
         shutil.rmtree(draft.folder)
     draft.folder.mkdir(parents=True)
@@ -160,7 +166,7 @@ def _tensor(draft: Draft, entry: Section, name: str) -> Section:
 
 
 def reference_output(draft: Draft) -> npt.NDArray[Any]:
-    """Compute the first output of the test tensor with bioimageio.core, which knows nothing of `config.hmz`."""
+    """Compute the test output with bioimageio.core, which knows nothing of `config.hmz`."""
     from bioimageio.core import create_prediction_pipeline
     from bioimageio.core.digest_spec import create_sample_for_model
     from bioimageio.spec import InvalidDescr, ValidationContext, load_model_description

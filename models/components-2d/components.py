@@ -1,6 +1,7 @@
 """Threshold and connected components: the processing step of the `components` packages.
 
-This file has no imports of its own project, since it travels inside model packages; it runs with numpy 1.26 and 2.x.
+This file has no imports of its own project, since it travels inside model packages; it runs with
+numpy 1.26 and 2.x.
 """
 
 from collections.abc import Callable
@@ -21,7 +22,8 @@ def label_components(
     threshold
         Voxels above it are foreground; none: `otsu`, or Otsu's threshold of the array itself.
     connectivity
-        `faces`: voxels that share a face are connected; `full`: those that share an edge or a corner as well.
+        `faces`: voxels that share a face are connected; `full`: those that share an edge or a
+        corner as well.
     otsu
         Otsu's threshold of the whole volume, so that all tiles are cut at the same value.
     """
@@ -39,7 +41,7 @@ def _first(*candidates: float | None) -> float | None:
 
 def _labels(image: NDArray[Any], level: float | None, connectivity: str) -> NDArray[np.uint32]:
     reach = image.ndim if connectivity == "full" else 1
-    # Compared in double precision, so that a threshold between two floats cuts the same way everywhere.
+    # In double precision: a threshold between two floats must cut the same way everywhere.
     mask = image.astype(np.float64) > (_own_otsu(image) if level is None else level)
     labels, _ = ndimage.label(mask, structure=ndimage.generate_binary_structure(image.ndim, reach))
     return np.asarray(labels, dtype=np.uint32)
