@@ -7,6 +7,8 @@ PROTOCOL_VERSION: Final = 1
 """Raised when an older peer could misunderstand; both sides name it in `PROTOCOL_HEADER`."""
 OLDEST_CLIENT: Final = 1
 """The oldest protocol version that this backend accepts."""
+OLDEST_BACKEND: Final = 1
+"""The oldest protocol version that this client accepts."""
 
 PROTOCOL_HEADER: Final = "HMZ-Protocol"
 REQUEST_ID_HEADER: Final = "X-Request-ID"

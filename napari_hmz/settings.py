@@ -1,0 +1,99 @@
+"""The client's settings: file, over which stands the environment, over which stand arguments."""
+
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+import platformdirs
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from napari_hmz.errors import SettingsInvalid
+
+EngineChoice = Literal["embedded", "triton"]
+
+APPLICATION = "napari-hmz"
+FILE_VARIABLE = "HMZ_CONFIG"
+"""Names another settings file than the one in the user's configuration folder."""
+
+
+def settings_file() -> Path:
+    """Return the settings file that is read, whether it exists or not."""
+    named = os.environ.get(FILE_VARIABLE)
+    folder = platformdirs.user_config_path(APPLICATION, appauthor=False)
+    return Path(named) if named else folder / "client.toml"
+
+
+def state_folder() -> Path:
+    """Return where the client keeps what it must remember between processes."""
+    return platformdirs.user_state_path(APPLICATION, appauthor=False)
+
+
+class ClientSettings(BaseSettings):
+    """What a client needs to know: each field can stand in the file, or as `HMZ_<FIELD>`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="HMZ_", extra="forbid", frozen=True, use_attribute_docstrings=True
+    )
+
+    url: str | None = None
+    """Address of the backend; none: the backend of this machine."""
+    token: SecretStr | None = None
+    """Bearer token of the backend at `url`."""
+    engine: EngineChoice = "embedded"
+    """What the backend of this machine computes with."""
+    connections: int = Field(default=6, ge=1, le=64)
+    """How many chunks travel at the same time in each direction."""
+    timeout_s: float = Field(default=30.0, gt=0)
+    """How long one answer may take."""
+    patience_s: float = Field(default=10.0, ge=0)
+    """How long a request is tried again while nobody answers."""
+    reconnect_s: float = Field(default=600.0, ge=0)
+    """The same for the transfers of a run: sleep, a lost network, a restart of the backend."""
+    state_dir: Path = Field(default_factory=state_folder)
+    """Where runs, and the backend of this machine, are remembered."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 # the signature is pydantic's
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 # as above
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Put arguments before the environment, and that before the file."""
+        file = TomlConfigSettingsSource(settings_cls, toml_file=settings_file())
+        return (init_settings, env_settings, file)
+
+
+def load_settings(**arguments: Any) -> ClientSettings:  # noqa: ANN401 # checked by pydantic
+    """Read the settings; an argument that is None counts as not given.
+
+    Raises
+    ------
+    SettingsInvalid
+        If a value is of the wrong type or out of range, or the file has an unknown key.
+    """
+    given = {name: value for name, value in arguments.items() if value is not None}
+    try:
+        return ClientSettings(**given)
+    except ValidationError as error:
+        raise SettingsInvalid(_sentence(error), remedy=_remedy()) from None
+    except (OSError, ValueError) as error:  # not readable, or not TOML
+        raise SettingsInvalid(f"{settings_file()}: {error}", remedy=_remedy()) from error
+
+
+def _sentence(error: ValidationError) -> str:
+    # Only names and messages: the values could be secrets.
+    faults = [f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg']}" for e in error.errors()]
+    return "; ".join(faults)
+
+
+def _remedy() -> str:
+    return f"Correct it in {settings_file()}, in the environment (HMZ_...) or in the call."
