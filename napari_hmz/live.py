@@ -1,0 +1,229 @@
+"""A run that can be watched: its outputs as arrays that fill while the chunks arrive.
+
+`follow` runs in a worker thread: it waits for events, fetches chunks, decodes them and writes them
+into canvases. The thread that draws only reads the canvases' arrays, and learns from the updates
+which part is new. A canvas is written by one thread only.
+"""
+
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_hmz.errors import HmzError
+from napari_hmz.schema import (
+    ENDED,
+    ChunkDone,
+    Event,
+    LabelsMerged,
+    OutputArray,
+    Progress,
+    Progressed,
+    Region,
+    Run,
+    StateChanged,
+    slices,
+)
+
+MEMORY_CAP_BYTES = 2 * 2**30
+"""A larger output is kept in a temporary file that the system pages in and out."""
+
+
+class StoredArray(Protocol):
+    """An output as it lies on the backend: reading a part of it fetches that part."""
+
+    def __getitem__(self, index: tuple[slice, ...], /) -> Any:  # noqa: ANN401 # zarr's own answer
+        """Return the part as an array."""
+
+
+class WatchedRun(Protocol):
+    """What following asks of a run; the client's `Run` is one."""
+
+    def info(self) -> Run:
+        """Return the run as the backend knows it."""
+
+    def watch(self) -> Iterator[Event]:
+        """Yield what happens until the run has ended."""
+
+    def array(self, output: str) -> StoredArray:
+        """Return an output of the run, as far as it is done."""
+
+    def cancel(self) -> object:
+        """Ask the backend to stop; finished chunks stay."""
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """The run is accepted: these canvases will fill."""
+
+    handle: WatchedRun
+    run: Run
+    canvases: Mapping[str, "Canvas"]
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """A part of a canvas has new values."""
+
+    output: str
+    region: Region
+
+
+@dataclass(frozen=True, slots=True)
+class Advanced:
+    """The run has come further."""
+
+    progress: Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The run is over: done, failed or cancelled."""
+
+    run: Run
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """The run could not be started, or not be followed any more."""
+
+    error: HmzError
+
+
+Update = Begun | Filled | Advanced | Ended | Broken
+
+
+@dataclass(eq=False)
+class Canvas:
+    """One output as a local array that fills.
+
+    Parameters
+    ----------
+    output
+        What the run writes: axes, shape, dtype.
+    array
+        The values, in the output's axes; 0 where nothing has arrived.
+    low, high
+        The span of the values that have arrived; equal as long as there are none.
+    """
+
+    output: OutputArray
+    array: NDArray[Any]
+    low: float = 0.0
+    high: float = 0.0
+    _provisional: dict[str, tuple[Region, NDArray[Any]]] = field(default_factory=dict)
+    _shown: dict[int, int] = field(default_factory=dict)
+
+    def fill(self, done: ChunkDone, values: NDArray[Any] | None) -> None:
+        """Write a chunk that has arrived; None: it is all fill value."""
+        part = self.array[slices(done.region, self.output.axes)]
+        part[...] = 0 if values is None else values
+        if self.output.kind == "instance-labels":
+            self._remember(done, part)
+        elif (finite := part[np.isfinite(part)]).size:
+            self.low = min(self.low, float(finite.min()))
+            self.high = max(self.high, float(finite.max()))
+
+    def merge(self, pairs: Iterable[tuple[int, int]]) -> list[Region]:
+        """Show joined objects under one id, and return where something changed.
+
+        Final chunks hold final ids already and are left alone.
+        """
+        new = dict(pairs)
+        self._shown.update(new)
+        ids = np.array(sorted(new))
+        changed = []
+        for key, (region, present) in list(self._provisional.items()):
+            if np.isin(ids, present).any():
+                part = self.array[slices(region, self.output.axes)]
+                self._provisional[key] = (region, self._relabel(part))
+                changed.append(region)
+        return changed
+
+    def _remember(self, done: ChunkDone, part: NDArray[Any]) -> None:
+        if done.final:
+            self._provisional.pop(done.key, None)
+        else:
+            self._provisional[done.key] = (done.region, self._relabel(part))
+
+    def _relabel(self, part: NDArray[Any]) -> NDArray[Any]:
+        """Apply all joins to a part of the array in place; return the ids that it holds."""
+        mask = part != 0
+        present, places = np.unique(part[mask], return_inverse=True)
+        shown = np.array([self._id_shown(int(old)) for old in present], dtype=part.dtype)
+        if not np.array_equal(shown, present):
+            part[mask] = shown[places]
+        return shown
+
+    def _id_shown(self, old: int) -> int:
+        """Follow the joins from `old` to the id that is shown for it."""
+        seen = {old}
+        while (new := self._shown.get(old, old)) not in seen:
+            seen.add(new)
+            old = new
+        return old
+
+
+def blank(output: OutputArray, *, memory_cap_bytes: int = MEMORY_CAP_BYTES) -> Canvas:
+    """Return an empty canvas for an output, in memory or in a temporary file.
+
+    The file has no name that outlives it: it goes when the array goes.
+    """
+    shape = tuple(output.shape[axis] for axis in output.axes)
+    dtype = np.dtype(output.dtype)
+    if int(np.prod(shape, dtype=np.int64)) * dtype.itemsize <= memory_cap_bytes:
+        return Canvas(output, np.zeros(shape, dtype))
+    with tempfile.TemporaryFile(prefix="napari-hmz-") as file:
+        return Canvas(output, np.memmap(file, dtype, "w+", shape=shape))
+
+
+def follow(handle: WatchedRun, *, memory_cap_bytes: int = MEMORY_CAP_BYTES) -> Iterator[Update]:
+    """Yield what happens to a run while its canvases fill, until it has ended.
+
+    Raises
+    ------
+    HmzError
+        If the backend cannot be reached any more, or refuses.
+    """
+    run = handle.info()
+    canvases = {
+        output.name: blank(output, memory_cap_bytes=memory_cap_bytes) for output in run.plan.outputs
+    }
+    yield Begun(handle, run, canvases)
+    for event in handle.watch():
+        yield from _take(handle, canvases, event)
+        if isinstance(event, StateChanged) and event.state in ENDED:
+            break
+    yield Ended(handle.info())
+
+
+def perform(start: Callable[[], WatchedRun]) -> Iterator[Update]:
+    """Start a run and follow it; what goes wrong as foreseen is the last update."""
+    try:
+        yield from follow(start())
+    except HmzError as error:
+        yield Broken(error)
+
+
+def _take(
+    handle: WatchedRun, canvases: Mapping[str, Canvas], event: Event
+) -> Iterator[Filled | Advanced]:
+    if isinstance(event, Progressed):
+        yield Advanced(event.progress)
+    elif isinstance(event, ChunkDone):
+        canvas = canvases[event.output]
+        canvas.fill(event, _fetch(handle, canvas, event))
+        yield Filled(event.output, event.region)
+    elif isinstance(event, LabelsMerged):
+        for region in canvases[event.output].merge(event.pairs):
+            yield Filled(event.output, region)
+
+
+def _fetch(handle: WatchedRun, canvas: Canvas, done: ChunkDone) -> NDArray[Any] | None:
+    if not done.digest:
+        return None
+    stored = handle.array(done.output)
+    return np.asarray(stored[slices(done.region, canvas.output.axes)])

@@ -1,0 +1,307 @@
+"""A client without a backend: it computes a threshold in this process, block by block.
+
+It tells the same events as the real one, provisional ids and joins included, and a test decides
+how far it may go. Its methods may be called from any thread, as the real client's.
+"""
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_hmz.errors import HmzError, NotFound
+from napari_hmz.schema import (
+    ChunkDone,
+    Event,
+    LabelsMerged,
+    ModelCard,
+    OutputArray,
+    ParameterValue,
+    Plan,
+    Progress,
+    Progressed,
+    Provenance,
+    Region,
+    Run,
+    RunRequest,
+    RunState,
+    Sizes,
+    StateChanged,
+    VolumeRequest,
+    extents,
+    full_region,
+    resolve_parameters,
+    slices,
+)
+
+FIRST_PROVISIONAL = 1000
+"""Provisional ids of the fake are this plus the number of the block."""
+
+
+class ReadableSource(Protocol):
+    """What the fake asks of a source."""
+
+    @property
+    def request(self) -> VolumeRequest:
+        """What would be announced of the volume."""
+
+    def read(self, region: Region) -> NDArray[Any]:
+        """Return a region of the volume."""
+
+
+@dataclass
+class FakeClient:
+    """A client of models that all do the same: 1 where the volume is above a threshold.
+
+    Parameters
+    ----------
+    cards
+        The models it offers.
+    gate
+        One `release` lets one block be computed; none: nothing holds it up.
+    block
+        The block's extents; an axis that is not named is taken whole.
+    refuse
+        An error that every run is refused with.
+    break_off
+        An error that watching ends with, after the first block.
+    """
+
+    cards: Sequence[ModelCard]
+    gate: threading.Semaphore | None = None
+    block: Sizes = field(default_factory=lambda: {"y": 16, "x": 16})
+    refuse: HmzError | None = None
+    break_off: HmzError | None = None
+    closed: bool = False
+    runs_started: list["FakeRun"] = field(default_factory=list)
+
+    def models(self, task: str | None = None, query: str | None = None) -> tuple[ModelCard, ...]:
+        """Return the cards, of one task or with a word in their name if asked."""
+        return tuple(
+            card
+            for card in self.cards
+            if task in (None, card.task) and (query or "").lower() in card.name.lower()
+        )
+
+    def run(
+        self,
+        model: str,
+        source: ReadableSource,
+        *,
+        version: str | None = None,
+        parameters: Mapping[str, ParameterValue] | None = None,
+    ) -> "FakeRun":
+        """Start a run.
+
+        Raises
+        ------
+        HmzError
+            `refuse`, if it is set.
+        NotFound
+            If there is no such model.
+        """
+        if self.refuse is not None:
+            raise self.refuse
+        card = next((c for c in self.cards if c.id == model and version in (None, c.version)), None)
+        if card is None:
+            raise NotFound(f"There is no model {model!r}.")
+        values, _ = resolve_parameters(card.parameters, parameters or {})
+        run = FakeRun(self, card, source, values)
+        self.runs_started.append(run)
+        return run
+
+    def close(self) -> None:
+        """Do as if connections were closed."""
+        self.closed = True
+
+
+class FakeRun:
+    """A run of the fake client; all state is its own."""
+
+    def __init__(
+        self,
+        client: FakeClient,
+        card: ModelCard,
+        source: ReadableSource,
+        parameters: Mapping[str, ParameterValue],
+    ) -> None:
+        self.parameters = dict(parameters)
+        self.cancelled = threading.Event()
+        self._card, self._source = card, source
+        self._gate, self._break_off = client.gate, client.break_off
+        self._output = _output_array(card, source.request, client.block)
+        shape = tuple(self._output.shape[axis] for axis in self._output.axes)
+        self._array = np.zeros(shape, self._output.dtype)
+        self._numbers = iter(range(1, 1_000_000))
+        self._state: RunState = "queued"
+
+    @property
+    def id(self) -> str:
+        """The run's id."""
+        return "fake"
+
+    def info(self) -> Run:
+        """Return the run as it is now."""
+        return _run(self._card, self._source.request, self._output, self._state, self.parameters)
+
+    def array(self, output: str = "labels") -> NDArray[Any]:
+        """Return the output as far as it is done.
+
+        Raises
+        ------
+        NotFound
+            If the run has no such output.
+        """
+        if output != self._output.name:
+            raise NotFound(f"The run has no output {output!r}.")
+        return self._array
+
+    def cancel(self) -> None:
+        """Stop before the next block."""
+        self.cancelled.set()
+        if self._gate is not None:
+            self._gate.release()
+
+    def watch(self) -> Iterator[Event]:
+        """Compute the run and yield its events."""
+        regions = list(_blocks(self._output))
+        yield self._changed("running")
+        for index, region in enumerate(regions):
+            if self._gate is not None:
+                self._gate.acquire()
+            if self.cancelled.is_set():
+                yield self._changed("cancelled")
+                return
+            yield from self._block(index, region, len(regions))
+            if self._break_off is not None:
+                raise self._break_off
+        yield from self._join(regions)
+        yield self._changed("done")
+
+    def _block(self, index: int, region: Region, total: int) -> Iterator[Event]:
+        values = self._source.read(_in_volume(region, self._source.request))
+        values = values.reshape(tuple(extents(region)[axis] for axis in self._output.axes))
+        if self._output.kind == "instance-labels":
+            threshold = float(str(self.parameters.get("threshold", 0)))
+            values = np.where(values > threshold, FIRST_PROVISIONAL + index, 0)
+        self._array[slices(region, self._output.axes)] = values
+        yield self._done(region, final=self._output.kind != "instance-labels")
+        progress = Progress(blocks_done=index + 1, blocks_total=total)
+        yield Progressed(number=next(self._numbers), progress=progress)
+
+    def _join(self, regions: Sequence[Region]) -> Iterator[Event]:
+        """Join all provisional ids, then give the final ones: 1 everywhere."""
+        if self._output.kind != "instance-labels":
+            return
+        yield self._changed("joining")
+        pairs = tuple(
+            (FIRST_PROVISIONAL + index, FIRST_PROVISIONAL + index - 1)
+            for index in range(1, len(regions))
+        )
+        yield LabelsMerged(number=next(self._numbers), output=self._output.name, pairs=pairs)
+        self._array[self._array > 0] = 1
+        for region in regions:
+            yield self._done(region, final=True)
+
+    def _done(self, region: Region, *, final: bool) -> ChunkDone:
+        stored = self._array[slices(region, self._output.axes)].any()
+        places = [
+            region[axis][0] // self._output.chunks[axis] if self._output.chunks[axis] else 0
+            for axis in self._output.axes
+        ]
+        return ChunkDone(
+            number=next(self._numbers),
+            output=self._output.name,
+            key="c/" + "/".join(map(str, places)),
+            region=region,
+            final=final,
+            digest="sha" if stored else "",
+        )
+
+    def _changed(self, state: RunState) -> StateChanged:
+        self._state = state
+        return StateChanged(number=next(self._numbers), state=state)
+
+
+def _output_array(card: ModelCard, volume: VolumeRequest, block: Sizes) -> OutputArray:
+    spec = card.outputs[0]
+    axes = tuple(axis for axis in volume.axes if axis != "c")
+    shape = {axis: volume.shape[axis] for axis in axes}
+    chunks = {axis: min(block.get(axis, shape[axis]), shape[axis]) for axis in axes}
+    return OutputArray(
+        name=spec.name, kind=spec.kind, axes=axes, shape=shape, chunks=chunks, dtype=spec.dtype
+    )
+
+
+def _blocks(output: OutputArray) -> Iterator[Region]:
+    """Yield the chunks of an output in raster order."""
+    counts = [-(-output.shape[axis] // output.chunks[axis]) for axis in output.axes]
+    for place in np.ndindex(*counts):
+        yield {
+            axis: (
+                index * output.chunks[axis],
+                min((index + 1) * output.chunks[axis], output.shape[axis]),
+            )
+            for axis, index in zip(output.axes, place, strict=True)
+        }
+
+
+def _in_volume(region: Region, volume: VolumeRequest) -> Region:
+    """Name the axes that the output lacks: their first index."""
+    return {axis: region.get(axis, (0, 1)) for axis in volume.axes}
+
+
+def _run(
+    card: ModelCard,
+    volume: VolumeRequest,
+    output: OutputArray,
+    state: RunState,
+    parameters: dict[str, ParameterValue],
+) -> Run:
+    region = full_region(volume.shape)
+    return Run(
+        id="fake",
+        state=state,
+        request=RunRequest(model=card.id, volume="fake", parameters=parameters),
+        plan=_plan(card, region, output),
+        provenance=Provenance(
+            model=card.id,
+            version=card.version,
+            model_digest=card.digest,
+            parameters=parameters,
+            region=region,
+            block=output.chunks,
+            halo={},
+            statistics=None,
+            source_name=volume.name,
+            source_fingerprint=volume.fingerprint,
+            backend_version="fake",
+            engine="fake",
+            run="fake",
+            created_at="2026-01-01T00:00:00Z",
+        ),
+        created_at="2026-01-01T00:00:00Z",
+    )
+
+
+def _plan(card: ModelCard, region: Region, output: OutputArray) -> Plan:
+    blocks = sum(1 for _ in _blocks(output))
+    return Plan(
+        model=card.id,
+        version=card.version,
+        region=region,
+        block=output.chunks,
+        halo={},
+        tile=output.chunks,
+        grid={},
+        blocks=blocks,
+        voxels=int(np.prod(list(output.shape.values()))),
+        outputs=(output,),
+        chunks_needed=0,
+        bytes_up=0,
+        bytes_down=0,
+        memory_bytes=0,
+    )
