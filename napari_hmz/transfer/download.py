@@ -1,0 +1,198 @@
+"""Fetches the chunks of a run's outputs as they are done, and hands them to a sink.
+
+Threads: one listens to the run's events (`_listen`), and each lane fetches, decodes and hands over
+one chunk at a time (`_fetch`). All news of one chunk go through the same lane, so that a final
+version never arrives before a provisional one. A lane holds one chunk; a full lane makes the
+listener wait, and the backend's stream with it.
+"""
+
+import hashlib
+import threading
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+from zarr.core.buffer import default_buffer_prototype
+from zarr.storage import MemoryStore
+
+from napari_hmz import errors
+from napari_hmz.errors import HmzError
+from napari_hmz.http import Http
+from napari_hmz.patience import Patience
+from napari_hmz.schema import ChunkDone, OutputArray, extents, wire
+from napari_hmz.transfer.run_events import run_events
+from napari_hmz.transfer.traffic import Traffic
+from napari_hmz.transfer.workers import Workers
+
+_DEPTH = 16
+_ATTEMPTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedChunk:
+    """A chunk of an output that has arrived.
+
+    Parameters
+    ----------
+    output
+        The array that it is a part of.
+    done
+        The event that told of it: key, region, whether it is final.
+    values
+        In the output's axes and dtype, of the region's extents.
+    """
+
+    output: OutputArray
+    done: ChunkDone
+    values: NDArray[Any]
+
+
+class Sink(Protocol):
+    """Takes chunks; called from several threads, never at once for the same chunk."""
+
+    def __call__(self, chunk: FetchedChunk, /) -> None:
+        """Take a chunk; an error ends the download."""
+
+
+class Download:
+    """Follows one run until its end.
+
+    Parameters
+    ----------
+    http, run_id, outputs
+        What is followed; `outputs` as in the run's plan.
+    sink
+        Takes each chunk.
+    wants
+        Whether a chunk that is done shall be fetched; by default, all final ones.
+    traffic
+        Counts what came.
+    threads
+        How many chunks are fetched at the same time.
+    patience_s
+        How long a lost connection is waited for.
+    """
+
+    def __init__(
+        self,
+        http: Http,
+        run_id: str,
+        outputs: tuple[OutputArray, ...],
+        sink: Sink,
+        *,
+        traffic: Traffic,
+        wants: Callable[[ChunkDone], bool] = lambda done: done.final,
+        threads: int = 4,
+        patience_s: float = 600.0,
+    ) -> None:
+        self.error: HmzError | None = None
+        self._http, self._run_id, self._sink = http, run_id, sink
+        self._outputs = {output.name: output for output in outputs}
+        self._documents: Mapping[str, bytes] = {}
+        self._traffic, self._wants = traffic, wants
+        self._stop = threading.Event()
+        self._patience = Patience(patience_s, self._stop)
+        self._lock = threading.Lock()
+        self._newest: dict[tuple[str, str], int] = {}
+        self._lanes = [
+            Workers(self._fetch, threads=1, depth=_DEPTH, name=f"hmz-fetch-{n}")
+            for n in range(threads)
+        ]
+        self._listener = threading.Thread(target=self._listen, name="hmz-download", daemon=True)
+
+    def start(self) -> None:
+        """Begin; returns at once."""
+        self._listener.start()
+
+    def stop(self) -> None:
+        """End soon; chunks that have begun are handed over."""
+        self._stop.set()
+        for lane in self._lanes:
+            lane.abandon()
+
+    def join(self, timeout_s: float | None = None) -> bool:
+        """Wait until the run has ended and its chunks are handed over; False if it has not."""
+        self._listener.join(timeout_s)
+        return not self._listener.is_alive()
+
+    def _listen(self) -> None:
+        try:
+            self._documents = {name: self._document(name) for name in self._outputs}
+            for event in run_events(self._http, self._run_id, patience=self._patience):
+                if isinstance(event, ChunkDone) and event.output in self._outputs:
+                    self._enqueue(event)
+            for lane in self._lanes:
+                lane.finish()
+        except HmzError as error:
+            self._fail(error)
+        except Exception as error:  # noqa: BLE001 # whoever waits for the run must hear of a bug
+            self._fail(errors.InternalError(f"The download broke: {error!r}."))
+        finally:
+            self.stop()
+
+    def _document(self, output: str) -> bytes:
+        path = wire.output(self._run_id, output, "zarr.json")
+        return self._http.get_bytes(path, patience=self._patience)
+
+    def _enqueue(self, done: ChunkDone) -> None:
+        if self._wants(done):
+            with self._lock:
+                self._newest[(done.output, done.key)] = done.number
+            lane = zlib.crc32(f"{done.output}/{done.key}".encode()) % len(self._lanes)
+            self._lanes[lane].put(done)
+
+    def _fetch(self, done: ChunkDone) -> None:
+        try:
+            with self._lock:
+                overtaken = self._newest[(done.output, done.key)] != done.number
+            values = None if overtaken else self._values(done)
+            if values is not None:
+                self._sink(FetchedChunk(self._outputs[done.output], done, values))
+            with self._lock:
+                if self._newest[(done.output, done.key)] == done.number:
+                    del self._newest[(done.output, done.key)]
+        except HmzError as error:
+            self._fail(error)
+        except Exception as error:  # noqa: BLE001 # whoever waits for the run must hear of it
+            self._fail(errors.InternalError(f"A chunk of {done.output} was lost: {error!r}."))
+
+    def _values(self, done: ChunkDone) -> NDArray[Any] | None:
+        """Return the chunk's values; None if a provisional one was overtaken by a newer."""
+        if not done.digest:
+            output = self._outputs[done.output]
+            shape = [extents(done.region)[axis] for axis in output.axes]
+            return np.zeros(shape, output.dtype)
+        body = self._body(done)
+        return None if body is None else self._decoded(done, body)
+
+    def _body(self, done: ChunkDone) -> bytes | None:
+        path = wire.output(self._run_id, done.output, done.key)
+        for _ in range(_ATTEMPTS):
+            body = self._http.get_bytes(path, patience=self._patience)
+            self._traffic.fetched(len(body))
+            if hashlib.sha256(body).hexdigest() == done.digest:
+                return body
+            if not done.final:
+                return None
+        raise errors.DigestMismatch(f"{path} is not what the run wrote.")
+
+    def _decoded(self, done: ChunkDone, body: bytes) -> NDArray[Any]:
+        buffer = default_buffer_prototype().buffer
+        store = MemoryStore(
+            {
+                "zarr.json": buffer.from_bytes(self._documents[done.output]),
+                done.key: buffer.from_bytes(body),
+            }
+        )
+        array = zarr.open_array(store, mode="r")
+        axes = self._outputs[done.output].axes
+        return np.asarray(array[tuple(slice(*done.region[axis]) for axis in axes)])
+
+    def _fail(self, error: HmzError) -> None:
+        if self.error is None and not self._stop.is_set():
+            self.error = error
+        self.stop()

@@ -1,0 +1,185 @@
+"""Sends the chunks of one volume that runs are waiting for.
+
+Threads: one asks the backend what is wanted (`_ask`), some read and send (`_send`). The life of a
+chunk: wanted -> under way -> sent | announced as absent -> forgotten once a later answer lacks it.
+At most twice as many chunks as there are sending threads are under way, whatever the volume.
+"""
+
+import threading
+from collections.abc import Callable, Iterable
+
+from napari_hmz import errors
+from napari_hmz.errors import HmzError
+from napari_hmz.http import Http
+from napari_hmz.patience import Patience
+from napari_hmz.schema import Absent, Wanted, wire
+from napari_hmz.sources.protocol import Source
+from napari_hmz.transfer.traffic import Traffic
+from napari_hmz.transfer.workers import Workers
+
+_POLL_S = 20
+_PAUSE_S = 0.05  # before asking again a backend that had nothing new to say
+
+
+class Upload:
+    """Answers what the backend wants of one volume, until nobody needs the volume any more.
+
+    Parameters
+    ----------
+    http, volume_id, source
+        Where the chunks go, and where they are read.
+    traffic
+        Counts what arrived.
+    threads
+        How many chunks are read and sent at the same time.
+    patience_s
+        How long a lost connection is waited for.
+    failed
+        Called once, in a thread of the upload, if it cannot go on.
+    """
+
+    def __init__(
+        self,
+        http: Http,
+        volume_id: str,
+        source: Source,
+        *,
+        traffic: Traffic,
+        threads: int = 6,
+        patience_s: float = 600.0,
+        failed: Callable[[HmzError], None] = lambda _: None,
+    ) -> None:
+        self.error: HmzError | None = None
+        self._http, self._volume_id, self._source = http, volume_id, source
+        self._traffic, self._threads, self._failed = traffic, threads, failed
+        self._stop = threading.Event()
+        self._patience = Patience(patience_s, self._stop)
+        self._changed = threading.Condition()
+        self._under_way: set[str] = set()
+        self._absent: list[str] = []
+        self._polls = 0
+        self._done_during: dict[str, int] = {}
+        self._workers = Workers(self._send, threads=threads, depth=2 * threads, name="hmz-send")
+        self._asker = threading.Thread(target=self._ask, name="hmz-upload", daemon=True)
+
+    def start(self) -> None:
+        """Begin; returns at once."""
+        self._asker.start()
+
+    def stop(self) -> None:
+        """End soon; what is on its way arrives, what waits is dropped."""
+        self._stop.set()
+        self._workers.abandon()
+        with self._changed:
+            self._changed.notify_all()
+
+    def join(self, timeout_s: float | None = None) -> None:
+        """Wait for the end."""
+        self._asker.join(timeout_s)
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still asks what is wanted."""
+        return self._asker.is_alive()
+
+    def _ask(self) -> None:
+        try:
+            while not self._stop.is_set():
+                self._await_room()
+                self._announce_absent()
+                wanted = self._poll()
+                if not wanted.active:
+                    break
+                if not self._take(wanted):
+                    self._await_progress()
+        except HmzError as error:
+            self._fail(error)
+        except Exception as error:  # noqa: BLE001 # whoever waits for the run must hear of a bug
+            self._fail(errors.InternalError(f"The upload broke: {error!r}."))
+        finally:
+            self.stop()
+
+    def _poll(self) -> Wanted:
+        self._polls += 1
+        return self._http.get(
+            wire.wanted(self._volume_id),
+            Wanted,
+            params={"timeout_s": _POLL_S if not self._under_way else 1},
+            timeout_s=_POLL_S + 30.0,
+            patience=self._patience,
+        )
+
+    def _take(self, wanted: Wanted) -> bool:
+        """Hand over what is new, within the backend's credit; False if nothing was."""
+        with self._changed:
+            new = [key for key in wanted.keys if self._is_new(key)]
+            room = min(wanted.credit, 2 * self._threads) - len(self._under_way)
+            taken = new[: max(room, 0)]
+            self._under_way.update(taken)
+            # What ended before this poll was asked and is not wanted again can be forgotten.
+            self._done_during = {k: n for k, n in self._done_during.items() if n >= self._polls}
+        for key in taken:
+            self._workers.put(key)
+        return bool(taken)
+
+    def _is_new(self, key: str) -> bool:
+        # A chunk that arrived after the backend began its answer may still be named in it.
+        return key not in self._under_way and self._done_during.get(key, -1) < self._polls
+
+    def _await_room(self) -> None:
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self._stop.is_set() or self._absent or len(self._under_way) <= self._threads
+            )
+
+    def _await_progress(self) -> None:
+        with self._changed:
+            before = len(self._under_way)
+            if before:
+                self._changed.wait_for(
+                    lambda: self._stop.is_set() or self._absent or len(self._under_way) < before,
+                    timeout=1.0,
+                )
+                return
+        self._stop.wait(_PAUSE_S)
+
+    def _send(self, key: str) -> None:
+        try:
+            chunk = self._source.chunk(key)
+            if chunk is None:
+                with self._changed:
+                    self._absent.append(key)
+                    self._changed.notify_all()
+                return
+            path = wire.chunk(self._volume_id, key)
+            self._http.put_bytes(path, chunk, patience=self._patience)
+            self._traffic.sent(len(chunk))
+            self._ended([key])
+        except HmzError as error:
+            self._fail(error)
+        except Exception as error:  # noqa: BLE001 # a source may fail in ways of its own library
+            self._fail(errors.SourceUnreadable(f"Chunk {key} cannot be read: {error}."))
+
+    def _announce_absent(self) -> None:
+        with self._changed:
+            keys, self._absent = self._absent, []
+        if keys:
+            path = wire.absent(self._volume_id)
+            self._http.post(path, Absent(keys=tuple(keys)), patience=self._patience)
+            self._traffic.announced_absent(len(keys))
+            self._ended(keys)
+
+    def _ended(self, keys: Iterable[str]) -> None:
+        with self._changed:
+            for key in keys:
+                self._under_way.discard(key)
+                self._done_during[key] = self._polls
+            self._changed.notify_all()
+
+    def _fail(self, error: HmzError) -> None:
+        with self._changed:
+            first = self.error is None and not self._stop.is_set()
+            self.error = error if first else self.error
+        self.stop()
+        if first:
+            self._failed(error)
