@@ -7,17 +7,8 @@ import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper
 
-from training.packaging import (
-    MODELS,
-    REPOSITORY,
-    Draft,
-    Section,
-    card_text,
-    custom_step,
-    same_size,
-    space_axis,
-    write_package,
-)
+from hmz_backend.zoo.draft import Draft, Section, custom_step, same_size, space_axis
+from training.packaging import card_text, ship, words
 
 OPSET = 17
 STEP = Path(__file__).with_name("components.py")
@@ -140,51 +131,46 @@ def draft(name: str, axes: str) -> Draft:
     shape = {2: (96, 112), 3: (20, 44, 40)}[len(axes)]
     kwargs: Section = {"connectivity": "faces"}
     return Draft(
-        folder=MODELS / name,
-        words={
-            "id": name,
-            "version": "1.0.0",
-            "name": f"Connected components {len(axes)}D",
-            "description": "Threshold and connected components: labels bright objects, no network.",
-            "license": "Apache-2.0",
-            "tags": ["segmentation", "instance-segmentation", "threshold", f"{len(axes)}d"],
-            "cite": [{"text": "napari-hmz: the Helmholtz Model Zoo in napari", "url": REPOSITORY}],
+        words=words(
+            name,
+            f"Connected components {len(axes)}D",
+            "Threshold and connected components: labels bright objects, no network.",
+            tags=["segmentation", "instance-segmentation", "threshold", f"{len(axes)}d"],
+            cite=[],
+        ),
+        image={
+            "id": "image",
+            "axes": [
+                {"type": "batch"},
+                *(space_axis(axis, size={"min": 1, "step": 1}) for axis in axes),
+            ],
+            "data": {"type": "float32"},
+            "pad": {"mode": "edge"},
+            "preprocessing": [{"id": "ensure_dtype", "kwargs": {"dtype": "float32"}}],
         },
-        inputs=[
-            {
-                "id": "image",
-                "axes": [
-                    {"type": "batch"},
-                    *(space_axis(axis, size={"min": 1, "step": 1}) for axis in axes),
-                ],
-                "data": {"type": "float32"},
-                "preprocessing": [{"id": "ensure_dtype", "kwargs": {"dtype": "float32"}}],
-            }
-        ],
-        outputs=[
-            {
-                "id": "labels",
-                "axes": [{"type": "batch"}, *(same_size(axis) for axis in axes)],
-                "data": {"type": "uint32"},
-                "postprocessing": [
-                    custom_step("components.py", code, "label_components", kwargs),
-                    {"id": "ensure_dtype", "kwargs": {"dtype": "uint32"}},
-                ],
-            }
-        ],
-        weights=(identity_network(axes), OPSET),
+        result={
+            "id": "labels",
+            "axes": [{"type": "batch"}, *(same_size(axis) for axis in axes)],
+            "data": {"type": "uint32"},
+            "postprocessing": [
+                custom_step("components.py", code, "label_components", kwargs),
+                {"id": "ensure_dtype", "kwargs": {"dtype": "uint32"}},
+            ],
+        },
+        weights=identity_network(axes),
+        opset=OPSET,
         hmz=extension(axes),
         test_input=synthetic(shape, seed=7, objects=16)[None],
         readme=card_text("components"),
         cover=cover(),
-        extra={"components.py": code},
+        steps={"components.py": code},
     )
 
 
 def main() -> None:
     """Build both packages."""
     for name, axes in (("components", "zyx"), ("components-2d", "yx")):
-        print(write_package(draft(name, axes)))
+        ship(name, draft(name, axes))
 
 
 if __name__ == "__main__":
