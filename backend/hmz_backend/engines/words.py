@@ -1,0 +1,28 @@
+"""What travels beside the pixels of a tile: parameters and statistics as JSON, and failures."""
+
+import json
+
+from hmz_backend.engines.protocol import TileRequest
+from napari_hmz.errors import EngineFailed
+
+WORDS = "hmz_request"
+"""Name of the Triton input that carries the JSON text."""
+FAILED = "hmz-tile-failed:"
+"""What a served model's own failures begin with, so that they are told from Triton's."""
+
+
+def words_of(request: TileRequest) -> str:
+    """Return parameters and statistics as JSON; the same text for every engine."""
+    statistics = request.statistics
+    return json.dumps(
+        {
+            "parameters": dict(request.parameters),
+            "statistics": None if statistics is None else json.loads(statistics.model_dump_json()),
+        }
+    )
+
+
+def tile_failed(request: TileRequest, tensor: str, cause: str) -> EngineFailed:
+    """Make the error of a tile that the model could not compute."""
+    place = f" at tensor '{tensor}'" if tensor else ""
+    return EngineFailed(f"{request.model} {request.version} failed{place}: {cause}.")
