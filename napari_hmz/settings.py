@@ -34,6 +34,11 @@ def state_folder() -> Path:
     return platformdirs.user_state_path(APPLICATION, appauthor=False)
 
 
+def data_folder() -> Path:
+    """Return where the backend of this machine keeps images and results."""
+    return platformdirs.user_data_path(APPLICATION, appauthor=False)
+
+
 class ClientSettings(BaseSettings):
     """What a client needs to know: each field can stand in the file, or as `HMZ_<FIELD>`."""
 
@@ -57,6 +62,8 @@ class ClientSettings(BaseSettings):
     """The same for the transfers of a run: sleep, a lost network, a restart of the backend."""
     state_dir: Path = Field(default_factory=state_folder)
     """Where runs, and the backend of this machine, are remembered."""
+    data_dir: Path = Field(default_factory=data_folder)
+    """Where the backend of this machine keeps images and results."""
 
     @classmethod
     def settings_customise_sources(
