@@ -1,0 +1,6 @@
+"""Anything that holds an image, as a source: announced once, sent by chunk, read by region."""
+
+from napari_hmz.sources.open import open_source, reopen
+from napari_hmz.sources.protocol import Origin, Source
+
+__all__ = ["Origin", "Source", "open_source", "reopen"]

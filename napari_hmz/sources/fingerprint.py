@@ -1,0 +1,82 @@
+"""Fingerprints: the same only for the same pixels, and cheap to take.
+
+Local files are told by path, size, times and inode of every file that holds pixels or their
+description, never by reading them; arrays in memory by their content. What cannot be told, such
+as a remote store, gets a fingerprint of its own each time: sent again rather than mistaken.
+"""
+
+import hashlib
+import json
+import os
+import uuid
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_HASHED_AT_ONCE_BYTES = 16 * 2**20
+
+
+def of_file(path: Path) -> str:
+    """Return what tells the present content of one file."""
+    return _digest([_stamp(path.resolve(), "")])
+
+
+def of_folder(folder: Path) -> str:
+    """Return what tells the present content of all files below `folder`."""
+    return _digest(sorted(_stamps(folder.resolve(), "")))
+
+
+def of_array(array: "NDArray[Any]") -> str:
+    """Return a digest of an array's values, shape and dtype."""
+    import numpy as np
+
+    digest = hashlib.sha256(f"{array.dtype.str}{array.shape}".encode())
+    rows = max(1, _HASHED_AT_ONCE_BYTES // max(1, array[:1].nbytes))
+    for start in range(0, len(array), rows):
+        digest.update(np.ascontiguousarray(array[start : start + rows]).view(np.uint8).data)
+    return f"content:{digest.hexdigest()}"
+
+
+def of_texts(held: Mapping[str, bytes]) -> str:
+    """Return a digest of named byte strings."""
+    digest = hashlib.sha256()
+    for name in sorted(held):
+        digest.update(f"{name}:{len(held[name])}:".encode())
+        digest.update(held[name])
+    return f"content:{digest.hexdigest()}"
+
+
+def unique() -> str:
+    """Return what is never the same again."""
+    return f"once:{uuid.uuid4().hex}"
+
+
+def combine(identity: str, facts: Any) -> str:  # noqa: ANN401 # any JSON value
+    """Return the fingerprint of pixels of this identity, announced with these facts."""
+    text = json.dumps([identity, facts], sort_keys=True, default=str)
+    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def _digest(stamps: list[str]) -> str:
+    return f"files:{hashlib.sha256(chr(10).join(stamps).encode()).hexdigest()}"
+
+
+def _stamps(folder: Path, below: str) -> Iterator[str]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            name = f"{below}{entry.name}"
+            if entry.is_dir():
+                yield from _stamps(Path(entry.path), f"{name}/")
+            else:
+                yield _stamp(Path(entry.path), name) if entry.is_file() else name
+    yield below or str(folder)
+
+
+def _stamp(path: Path, name: str) -> str:
+    seen = path.stat()
+    # the change time cannot be set back, unlike the modification time
+    times = f"{seen.st_mtime_ns}:{seen.st_ctime_ns}"
+    return f"{name or path}:{seen.st_size}:{times}:{seen.st_ino}:{seen.st_dev}"

@@ -1,0 +1,126 @@
+"""A bounded cache of the pieces in which a format stores its data.
+
+A stack stored plane by plane, read in blocks, would decode each plane once per block. Here
+every piece is decoded once as long as it stays in the cache; threads that want the same
+piece wait for the one that decodes it.
+"""
+
+import itertools
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_hmz.sources.pixels import Box, Pieces, Pixels
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+CACHE_BYTES = 256 * 2**20
+"""Two slabs of 16 planes of 2048 x 2048 in 16 bits."""
+
+_LOCKS = 64
+
+
+class CachedPixels:
+    """Pixels whose pieces are decoded whole and kept, the least used dropped first.
+
+    Parameters
+    ----------
+    pixels
+        Must have `pieces`.
+    limit_bytes
+        The most that is kept; a piece larger than this is not kept at all.
+    """
+
+    def __init__(self, pixels: Pixels, limit_bytes: int = CACHE_BYTES) -> None:
+        if pixels.pieces is None:
+            raise ValueError("pixels without pieces need no cache")
+        self._pixels = pixels
+        self._pieces: Pieces = pixels.pieces
+        self._starts = [np.cumsum((0, *extents)) for extents in pixels.pieces]
+        self._limit_bytes = limit_bytes
+        self._kept: OrderedDict[tuple[int, ...], NDArray[Any]] = OrderedDict()
+        self._kept_bytes = 0
+        self._guard = threading.Lock()
+        self._locks = [threading.Lock() for _ in range(_LOCKS)]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Extents, outermost first."""
+        return self._pixels.shape
+
+    @property
+    def dtype(self) -> "np.dtype[Any]":
+        """As stored."""
+        return self._pixels.dtype
+
+    @property
+    def pieces(self) -> Pieces | None:
+        """How the data are stored."""
+        return self._pieces
+
+    @property
+    def kept_bytes(self) -> int:
+        """What the cache holds now."""
+        return self._kept_bytes
+
+    def read(self, box: Box) -> "NDArray[Any]":
+        """Return the voxels of `box`, put together from pieces."""
+        out = np.empty([part.stop - part.start for part in box], self.dtype)
+        for index in self._touched(box):
+            piece = self._piece(index)
+            inside, target = self._overlap(index, box)
+            out[target] = piece[inside]
+        return out
+
+    def close(self) -> None:
+        """Drop everything and close the file."""
+        with self._guard:
+            self._kept.clear()
+            self._kept_bytes = 0
+        self._pixels.close()
+
+    def _touched(self, box: Box) -> Iterator[tuple[int, ...]]:
+        ranges = []
+        for part, starts in zip(box, self._starts, strict=True):
+            first = int(np.searchsorted(starts, part.start, side="right")) - 1
+            end = int(np.searchsorted(starts, part.stop, side="left"))
+            ranges.append(range(first, max(end, first)))
+        return itertools.product(*ranges)
+
+    def _overlap(self, index: tuple[int, ...], box: Box) -> tuple[Box, Box]:
+        inside, target = [], []
+        for at, starts, part in zip(index, self._starts, box, strict=True):
+            start, stop = max(starts[at], part.start), min(starts[at + 1], part.stop)
+            inside.append(slice(start - starts[at], stop - starts[at]))
+            target.append(slice(start - part.start, stop - part.start))
+        return tuple(inside), tuple(target)
+
+    def _piece(self, index: tuple[int, ...]) -> "NDArray[Any]":
+        with self._locks[hash(index) % _LOCKS]:
+            with self._guard:
+                held = self._kept.get(index)
+                if held is not None:
+                    self._kept.move_to_end(index)
+                    return held
+            piece = self._pixels.read(
+                tuple(
+                    slice(int(starts[at]), int(starts[at + 1]))
+                    for at, starts in zip(index, self._starts, strict=True)
+                )
+            )
+            self._keep(index, piece)
+            return piece
+
+    def _keep(self, index: tuple[int, ...], piece: "NDArray[Any]") -> None:
+        if piece.nbytes > self._limit_bytes:
+            return
+        with self._guard:
+            self._kept[index] = piece
+            self._kept_bytes += piece.nbytes
+            while self._kept_bytes > self._limit_bytes:
+                _, dropped = self._kept.popitem(last=False)
+                self._kept_bytes -= dropped.nbytes

@@ -1,0 +1,126 @@
+"""Sources whose own chunks cannot travel: cut anew, and encoded with zstd as zarr v3."""
+
+import threading
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numcodecs import Blosc, Zstd
+
+from napari_hmz.errors import SourceUnreadable
+from napari_hmz.schema import ArrayDocument, AxisName, Interval, VolumeRequest
+from napari_hmz.sources.keys import box_of, index_of
+from napari_hmz.sources.pixels import Pixels, reading
+from napari_hmz.sources.protocol import Origin
+from napari_hmz.sources.region import box_in
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+LEVEL = 3
+"""Of zstd: higher ones cost far more time than they save bytes on microscope noise."""
+
+
+def v3_document(
+    shape: tuple[int, ...], chunks: tuple[int, ...], dtype: "np.dtype[Any]"
+) -> ArrayDocument:
+    """Return the zarr v3 document of what `RechunkedSource` sends.
+
+    Values of more than one byte are shuffled before zstd (inside Blosc): on a confocal volume of
+    11 bits stored in 16 that saves a seventh of the bytes and four fifths of the time.
+    """
+    little: dict[str, Any] = {"name": "bytes"}
+    packed: dict[str, Any] = {"name": "zstd", "configuration": {"level": LEVEL, "checksum": False}}
+    if dtype.itemsize > 1:
+        little["configuration"] = {"endian": "little"}
+        packed = {
+            "name": "blosc",
+            "configuration": {
+                "cname": "zstd",
+                "clevel": LEVEL,
+                "shuffle": "shuffle",
+                "typesize": dtype.itemsize,
+                "blocksize": 0,
+            },
+        }
+    document = {
+        "zarr_format": 3,
+        "node_type": "array",
+        "shape": list(shape),
+        "data_type": dtype.name,
+        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": list(chunks)}},
+        "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
+        "fill_value": False if dtype.kind == "b" else 0,
+        "codecs": [little, packed],
+        "attributes": {},
+    }
+    return ArrayDocument(zarr_format=3, document=document)
+
+
+class RechunkedSource:
+    """Cuts, widens and encodes pixels chunk by chunk, when they are asked for.
+
+    Parameters
+    ----------
+    request
+        Its array document must be that of `v3_document`.
+    """
+
+    def __init__(self, pixels: Pixels, request: VolumeRequest, origin: Origin | None) -> None:
+        self._pixels = pixels
+        self._request = request
+        self._origin = origin
+        self._dtype = np.dtype(request.dtype)
+        self._closing = threading.Lock()
+        self._is_closed = False
+
+    @property
+    def request(self) -> VolumeRequest:
+        """The announcement, without statistics."""
+        return self._request
+
+    @property
+    def origin(self) -> Origin | None:
+        """How another process opens it again."""
+        return self._origin
+
+    def chunk(self, key: str) -> bytes | None:
+        """Return a chunk's encoded bytes; none if all its voxels are 0."""
+        box = box_of(self._request, index_of(self._request, key))
+        values = self._values(box)
+        if not values.any():
+            return None
+        whole = np.zeros([self._request.chunks[axis] for axis in self._request.axes], self._dtype)
+        whole[tuple(slice(0, extent) for extent in values.shape)] = values
+        return _encoded(whole)
+
+    def read(self, region: Mapping[AxisName, Interval]) -> "NDArray[Any]":
+        """Return the voxels of `region`, in the announced axes and dtype."""
+        return self._values(box_in(region, self._request))
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._closing:
+            if not self._is_closed:
+                self._is_closed = True
+                self._pixels.close()
+
+    def _values(self, box: tuple[slice, ...]) -> "NDArray[Any]":
+        if self._is_closed:
+            raise SourceUnreadable("The image has been closed.")
+        with reading(f"{self._request.name or 'The image'} cannot be read"):
+            values = self._pixels.read(box)
+        extents = tuple(part.stop - part.start for part in box)
+        if values.shape != extents:
+            raise SourceUnreadable(
+                f"{self._request.name or 'The image'} gave {values.shape} instead of {extents}."
+            )
+        return values.astype(self._dtype, copy=False)
+
+
+def _encoded(whole: "NDArray[Any]") -> bytes:
+    little = whole.astype(whole.dtype.newbyteorder("<"), copy=False)
+    if whole.dtype.itemsize == 1:
+        return bytes(Zstd(level=LEVEL).encode(little))
+    packing = Blosc(cname="zstd", clevel=LEVEL, shuffle=Blosc.SHUFFLE)
+    return bytes(packing.encode(little))
