@@ -103,6 +103,49 @@ def texture(image: Tensor, generator: torch.Generator) -> Tensor:
     return image
 
 
+def _spread(mask: Tensor, length_px: float, generator: torch.Generator) -> Tensor:
+    """Smear a mask (y, x) by a tilted, displaced Gaussian of about `length_px`; the peak is 1."""
+    coarse = functional.avg_pool2d(mask[None, None], 4)
+    long, short = (
+        length_px / 4 * Range(*limits).draw(generator) for limits in ((0.4, 1.3), (0.25, 0.6))
+    )
+    radius = min(coarse.shape[-1] // 2 - 1, math.ceil(2 * long))
+    steps = torch.arange(-radius, radius + 1, dtype=torch.float32)
+    y, x = torch.meshgrid(steps, steps, indexing="ij")
+    angle = Range(0.0, math.pi).draw(generator)
+    along = y * math.cos(angle) + x * math.sin(angle) - long * Range(-0.6, 0.6).draw(generator)
+    across = x * math.cos(angle) - y * math.sin(angle)
+    kernel = torch.exp(-0.5 * ((along / long) ** 2 + (across / short) ** 2))
+    smeared = functional.conv2d(coarse, kernel[None, None], padding=radius)
+    smeared = smeared / smeared.max().clamp(min=1e-6)
+    return functional.interpolate(smeared, size=mask.shape, mode="bicubic", align_corners=False)[
+        0, 0
+    ]
+
+
+def cytoplasm(
+    image: Tensor, labels: Tensor, diameter_px: float, generator: torch.Generator
+) -> Tensor:
+    """Add a dim, textured cell body around some nuclei of an image (y, x) with labels (y, x)."""
+    size = image.shape[-1]
+    inside = labels > 0
+    if not inside.any():
+        return image
+    level = image[inside].mean().clamp(min=0.05)
+    for _ in range(1 + int(Range(0.0, 3.0).draw(generator))):
+        chosen = torch.rand((int(labels.max()) + 1,), generator=generator) < 0.5
+        chosen[0] = False
+        body = _spread(chosen[labels.long()].float(), diameter_px, generator)
+        rough = body + 0.1 * smooth_noise(size, max(4, round(size / diameter_px * 2)), generator)
+        edge = Range(0.01, 0.08).draw_log(generator)
+        shape = torch.sigmoid((rough - Range(0.15, 0.5).draw(generator)) / edge)
+        cells = round(size / Range(2.0, 8.0).draw(generator))
+        grain = torch.exp(Range(0.0, 0.25).draw(generator) * smooth_noise(size, cells, generator))
+        strength = level * Range(0.08, 0.6).draw_log(generator)
+        image = image + strength * shape * (0.5 + 0.5 * body) * grain
+    return image
+
+
 def camera(image: Tensor, generator: torch.Generator) -> Tensor:
     """Change gamma, focus, noise, gain and offset of a normalised image (y, x)."""
     image = torch.clamp(image, min=0.0)

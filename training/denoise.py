@@ -102,8 +102,8 @@ class Crops:
             plane = functional.avg_pool2d(plane[None], 2)[0]
         y, x = (self._index(max(1, size - CROP_PX + 1)) for size in plane.shape)
         crop = plane[y : y + CROP_PX, x : x + CROP_PX]
-        missing = [CROP_PX - size for size in crop.shape]
-        crop = functional.pad(crop[None], (0, missing[1], 0, missing[0]), mode="reflect")[0]
+        missing = [(0, CROP_PX - size) for size in crop.shape]
+        crop = torch.from_numpy(np.pad(crop.numpy(), missing, mode="symmetric"))
         crop = torch.rot90(crop, self._index(4))
         if augment.chance(0.5, draw):
             crop = crop.flip(0)

@@ -106,6 +106,8 @@ class Crops:
         image = planes[0]
         if augment.chance(0.5, draw):
             image = augment.vary_objects(image, labels, draw)
+        if augment.chance(0.4, draw):
+            image = augment.cytoplasm(image, labels, zoom * example.diameter_px, draw)
         image = augment.camera(augment.texture(image, draw), draw)
         return image, torch.stack([(planes[2] > 0.5).float(), planes[1]])
 
@@ -164,6 +166,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--start", type=Path, help="checkpoint to go on from")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
@@ -171,8 +174,11 @@ def main() -> None:
     root = data.fetch(options.data)
     crops = Crops([example_of(sample) for sample in data.nuclei_2d(root, "training")], options.seed)
     held_out = list(data.nuclei_2d(root, "validation"))
+    untrained = UNet(2, WIDTHS, 2, root=True)
+    if options.start is not None:
+        untrained.load_state_dict(torch.load(options.start, weights_only=True))
     network = train(
-        UNet(2, WIDTHS, 2, root=True),
+        untrained,
         batch=crops.batch,
         loss=loss,
         schedule=Schedule(options.minutes),
