@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from .axes import LABEL_KINDS, axis_ids, card_axes
-from .errors import PackageBroken, cause_of
+from .errors import MAXIMUM_CAUSE, PackageBroken, cause_of
 from .reference import TensorDescription
 
 DESCRIPTION_FILE = "rdf.yaml"
@@ -74,7 +74,7 @@ def read_description(folder: Path) -> Description:
     PackageBroken
         If there is none, or `bioimageio.spec` cannot read it as a model of format 0.5.
     """
-    from bioimageio.spec import ValidationContext, build_description
+    from bioimageio.spec import InvalidDescr, ValidationContext, build_description
     from bioimageio.spec.model import v0_5
     from ruyaml import YAML
 
@@ -91,7 +91,13 @@ def read_description(folder: Path) -> Description:
         model = build_description(content, context=context)
     except Exception as error:  # the reader raises many kinds for one reason: it is invalid
         raise PackageBroken(f"{DESCRIPTION_FILE} is not valid: {cause_of(error)}") from error
+    if isinstance(model, InvalidDescr):
+        raise PackageBroken(f"{DESCRIPTION_FILE} is not valid: {_reason(model.get_reason())}")
     if not isinstance(model, v0_5.ModelDescr):
         raise PackageBroken("only bioimage.io models of format 0.5 can be served")
     extra = model.config.model_extra or {}
     return Description(folder=folder, model=model, config=dict(extra.get("hmz") or {}))
+
+
+def _reason(text: str | None) -> str:
+    return " ".join((text or "no reason given").split())[:MAXIMUM_CAUSE]
