@@ -107,3 +107,19 @@ def segment(
     fields = predict_padded(resize(image, shape), predict, multiple_px, smallest_px)
     back = np.stack([resize(field, image.shape) for field in fields])
     return decode(back, **dict(parameters or {}))
+
+
+def label_nuclei(**arguments: float) -> Callable[[FloatArray], npt.NDArray[np.uint32]]:
+    """Make the processing step of the packages: fields (b, 2, spatial) -> labels, same shape.
+
+    The labels are in channel 0 and channel 1 is empty: bioimage.io wants a step to keep the shape.
+    `arguments` are those of `decode`.
+    """
+
+    def step(fields: FloatArray) -> npt.NDArray[np.uint32]:
+        labels = np.zeros(fields.shape, dtype=np.uint32)
+        for place, item in enumerate(fields):
+            labels[place, 0] = decode(item, **arguments)
+        return labels
+
+    return step

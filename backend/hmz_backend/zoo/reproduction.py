@@ -1,4 +1,4 @@
-"""The test tensors of a package: do they fit its description, and does the model reproduce them?"""
+"""The test tensors of a package: that they fit its description, and that the model gives them."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -150,8 +150,8 @@ def _compute(
             raise NotReproduced(
                 f"{package.folder.name} fails on its test tensors: {error}."
             ) from error
-        for name in results:
-            results[name].append(outputs[name])
+        for name, found in results.items():
+            found.append(outputs[name])
     return results
 
 
