@@ -1,0 +1,164 @@
+"""One output of a run as a multiscale group: its finest level is filled in any order."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_hmz.errors import RegionInvalid
+from napari_hmz.results.disk import writing
+from napari_hmz.results.levels import fill_level, level_chunks, level_factors, level_shape
+from napari_hmz.results.metadata import multiscale, ordered
+from napari_hmz.schema import AXIS_ORDER, AxisName, Interval, OutputArray, Sizes, slices
+
+if TYPE_CHECKING:
+    import zarr
+    from numpy.typing import NDArray
+
+_LEVEL = 3
+"""Of zstd."""
+LABEL_KINDS = frozenset({"instance-labels", "semantic-labels"})
+
+
+@dataclass(frozen=True, slots=True)
+class Pyramid:
+    """A multiscale array in a group: `0` is the finest level.
+
+    Parameters
+    ----------
+    axes
+        As stored: in OME-Zarr's order, with axes of extent 1 where the image beside it has more.
+    array
+        What the run says of the output; `array.axes` may be in another order and be fewer.
+    """
+
+    group: "zarr.Group"
+    path: str
+    """Of the group, below the root; empty for the root itself."""
+    array: OutputArray
+    axes: tuple[AxisName, ...]
+
+    @property
+    def is_labels(self) -> bool:
+        """Whether its values are labels."""
+        return self.array.kind in LABEL_KINDS
+
+    @property
+    def shape(self) -> Sizes:
+        """Extents of the finest level, as stored."""
+        return {axis: self.array.shape.get(axis, 1) for axis in self.axes}
+
+    @property
+    def factors(self) -> list[Sizes]:
+        """How coarse each level is."""
+        return level_factors(self.shape, self.array.voxel_size)
+
+    def finest(self) -> "zarr.Array[Any]":
+        """Return the array of the finest level, made if it is not there yet."""
+        if "0" in self.group:
+            found = self.group["0"]
+            return found  # type: ignore[return-value] # we have made it, as an array
+        chunks = {axis: self.array.chunks.get(axis, 1) for axis in self.axes}
+        return self._create("0", self.shape, {a: min(chunks[a], self.shape[a]) for a in self.axes})
+
+    def write(
+        self, region: Mapping[AxisName, Interval], values: "NDArray[Any]", into: "zarr.Array[Any]"
+    ) -> None:
+        """Write `values`, in the output's own axes, at `region` of the finest level.
+
+        Raises
+        ------
+        RegionInvalid
+            If the region does not lie in the output, or the values are not of its extents.
+        DiskFull
+            If there is no space for them.
+        """
+        own = self.array.axes
+        whole = {axis: region.get(axis, (0, self.array.shape[axis])) for axis in own}
+        self._check(region, whole, values)
+        stored = values.transpose([own.index(axis) for axis in self.axes if axis in own])
+        stored = np.expand_dims(
+            stored, [at for at, axis in enumerate(self.axes) if axis not in own]
+        )
+        placed = {axis: whole.get(axis, (0, 1)) for axis in self.axes}
+        with writing(f"{self.path or 'The image'}"):
+            into[slices(placed, self.axes)] = stored
+
+    def build(self) -> None:
+        """Make all coarser levels from the finest one."""
+        fine, last = self.finest(), self.factors[0]
+        for number, factors in enumerate(self.factors[1:], start=1):
+            shape = level_shape(self.shape, factors)
+            chunks = level_chunks(shape, dict(zip(self.axes, fine.chunks, strict=True)))
+            step = {axis: factors[axis] // last[axis] for axis in self.axes}
+            with writing(f"{self.path or 'The image'}"):
+                coarse = self._create(str(number), shape, chunks)
+                fill_level(fine, coarse, self.axes, step, is_labels=self.is_labels)
+            fine, last = coarse, factors
+
+    def described(self, *, levels: int, prefix: str = "") -> dict[str, Any]:
+        """Return the multiscale description of the first `levels` levels."""
+        return multiscale(
+            self.array.name,
+            self.axes,
+            self.factors[:levels],
+            voxel_size=self.array.voxel_size,
+            units=self.array.units,
+            translation=self.array.translation,
+            is_labels=self.is_labels,
+            prefix=prefix,
+        )
+
+    def _check(
+        self,
+        region: Mapping[AxisName, Interval],
+        whole: Mapping[AxisName, Interval],
+        values: "NDArray[Any]",
+    ) -> None:
+        strangers = set(region) - set(self.array.axes)
+        extents = tuple(stop - start for start, stop in whole.values())
+        fits = all(
+            0 <= start <= stop <= self.array.shape[axis] for axis, (start, stop) in whole.items()
+        )
+        if strangers or not fits or values.shape != extents:
+            raise RegionInvalid(
+                f"Values of shape {values.shape} do not belong at {dict(region)} of the output "
+                f"{self.array.name!r}."
+            )
+
+    def _create(
+        self, name: str, shape: Mapping[AxisName, int], chunks: Mapping[AxisName, int]
+    ) -> "zarr.Array[Any]":
+        from zarr.codecs import ZstdCodec
+
+        return self.group.create_array(
+            name,
+            shape=_along(self.axes, shape),
+            chunks=_along(self.axes, chunks),
+            dtype=self.array.dtype,
+            compressors=[ZstdCodec(level=_LEVEL)],
+            dimension_names=list(self.axes),
+            overwrite=True,
+        )
+
+
+def stored_axes(array: OutputArray, image_axes: Sequence[AxisName]) -> tuple[AxisName, ...]:
+    """Return the axes in which an output is stored beside an image with `image_axes`.
+
+    Labels must have every axis of their image, with extent 1 where they are the same along it.
+    """
+    extra = image_axes if array.kind in LABEL_KINDS else ()
+    return ordered((*array.axes, *extra))
+
+
+def made_axes(group: "zarr.Group") -> tuple[AxisName, ...] | None:
+    """Return the axes in which an earlier process has stored the output of this group."""
+    if "0" not in group:
+        return None
+    names = getattr(group["0"].metadata, "dimension_names", None) or ()
+    return tuple(axis for axis in AXIS_ORDER if axis in names)
+
+
+def _along(axes: Sequence[AxisName], sizes: Mapping[AxisName, int]) -> tuple[int, ...]:
+    return tuple(sizes[axis] for axis in axes)
