@@ -22,7 +22,7 @@ _PAUSE_S = 0.05  # before asking again a backend that had nothing new to say
 
 
 class Upload:
-    """Answers what the backend wants of one volume, until nobody needs the volume any more.
+    """Answers what the backend wants of one volume, until no run needs the volume any more.
 
     Parameters
     ----------
@@ -51,7 +51,9 @@ class Upload:
     ) -> None:
         self.error: HmzError | None = None
         self._http, self._volume_id, self._source = http, volume_id, source
-        self._traffic, self._threads, self._failed = traffic, threads, failed
+        self._threads = threads
+        self._served = [(traffic, failed)]
+        self._ending = self._asked_anew = False
         self._stop = threading.Event()
         self._patience = Patience(patience_s, self._stop)
         self._changed = threading.Condition()
@@ -65,6 +67,15 @@ class Upload:
     def start(self) -> None:
         """Begin; returns at once."""
         self._asker.start()
+
+    def serve(self, traffic: Traffic, failed: Callable[[HmzError], None]) -> bool:
+        """Work for one more run, which exists already; False if the upload is ending."""
+        with self._changed:
+            if self._ending or self._stop.is_set():
+                return False
+            self._served.append((traffic, failed))
+            self._asked_anew = True
+            return True
 
     def stop(self) -> None:
         """End soon; what is on its way arrives, what waits is dropped."""
@@ -88,7 +99,7 @@ class Upload:
                 self._await_room()
                 self._announce_absent()
                 wanted = self._poll()
-                if not wanted.active:
+                if self._may_end(wanted):
                     break
                 if not self._take(wanted):
                     self._await_progress()
@@ -99,8 +110,16 @@ class Upload:
         finally:
             self.stop()
 
+    def _may_end(self, wanted: Wanted) -> bool:
+        with self._changed:
+            # A run that began while the answer was under way is not known in it.
+            self._ending = not wanted.active and not self._asked_anew
+            return self._ending
+
     def _poll(self) -> Wanted:
-        self._polls += 1
+        with self._changed:
+            self._asked_anew = False
+            self._polls += 1
         return self._http.get(
             wire.wanted(self._volume_id),
             Wanted,
@@ -153,7 +172,8 @@ class Upload:
                 return
             path = wire.chunk(self._volume_id, key)
             self._http.put_bytes(path, chunk, patience=self._patience)
-            self._traffic.sent(len(chunk))
+            for traffic, _ in self._served:
+                traffic.sent(len(chunk))
             self._ended([key])
         except HmzError as error:
             self._fail(error)
@@ -166,7 +186,8 @@ class Upload:
         if keys:
             path = wire.absent(self._volume_id)
             self._http.post(path, Absent(keys=tuple(keys)), patience=self._patience)
-            self._traffic.announced_absent(len(keys))
+            for traffic, _ in self._served:
+                traffic.announced_absent(len(keys))
             self._ended(keys)
 
     def _ended(self, keys: Iterable[str]) -> None:
@@ -182,4 +203,5 @@ class Upload:
             self.error = error if first else self.error
         self.stop()
         if first:
-            self._failed(error)
+            for _, failed in self._served:
+                failed(error)

@@ -1,0 +1,389 @@
+"""The client: models, plans and runs of one backend.
+
+```
+with napari_hmz.connect() as client:
+    run = client.run("nuclei-3d", "cells.ome.zarr", output="cells-labels.ome.zarr")
+    run.wait()
+```
+
+Threads: a client may be used from several threads at once.
+"""
+
+import threading
+import uuid
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self, Unpack
+
+from pydantic import SecretStr, TypeAdapter
+
+from napari_hmz import errors, schema
+from napari_hmz.auth import Bearer
+from napari_hmz.errors import HmzError
+from napari_hmz.http import Http
+from napari_hmz.local import LocalFolder, local_backend
+from napari_hmz.record import RunRecord, RunRecords
+from napari_hmz.run import Run, cancel_quietly
+from napari_hmz.run_options import RunOptions, run_request
+from napari_hmz.run_output import OmeZarrOutput, refuse_existing
+from napari_hmz.schema import (
+    ENDED,
+    Health,
+    ModelCard,
+    Plan,
+    Volume,
+    wire,
+)
+from napari_hmz.settings import ClientSettings, load_settings
+from napari_hmz.sources import Source, open_source, reopen
+from napari_hmz.statistics import volume_statistics
+from napari_hmz.transfer import Traffic, Upload
+
+_CARDS = TypeAdapter(tuple[ModelCard, ...])
+_RUNS = TypeAdapter(tuple[schema.Run, ...])
+
+
+def connect(
+    url: str | None = None,
+    token: str | SecretStr | None = None,
+    **settings: Any,  # noqa: ANN401 # checked by pydantic
+) -> "Client":
+    """Connect to a backend.
+
+    Parameters
+    ----------
+    url, token
+        The backend's address and bearer token; None: what the settings say, and if they name no
+        address, the backend of this machine, which is started if it does not run.
+    **settings
+        Any other field of `ClientSettings`, for example `engine="triton"`.
+
+    Raises
+    ------
+    BackendUnreachable, BackendTooOld, ClientTooOld
+        If there is no backend that this client could speak with.
+    LocalBackendFailed
+        If the backend of this machine does not start.
+    SettingsInvalid
+        If a setting cannot be used.
+    """
+    found = load_settings(url=url, token=token, **settings)
+    client = Client(*_reached(found), settings=found)
+    try:
+        client.check()
+    except BaseException:
+        client.close()
+        raise
+    return client
+
+
+def _reached(settings: ClientSettings) -> tuple[Http, str]:
+    """Return the way to the backend, and the engine if it is the one of this machine."""
+    url, token, engine = settings.url, settings.token, ""
+    if url is None:
+        engine = settings.engine
+        place = f"backend-{engine}"
+        folder = LocalFolder(settings.state_dir / place, settings.data_dir / place)
+        local = local_backend(folder, settings.engine)
+        url, token = local.url, local.token
+    http = Http(
+        url,
+        token=Bearer(token),
+        timeout_s=settings.timeout_s,
+        patience_s=settings.patience_s,
+    )
+    return http, engine
+
+
+class Client:
+    """Speaks with one backend; made by `connect`.
+
+    Parameters
+    ----------
+    http
+        The way to the backend.
+    local_engine
+        The engine, if it is the backend of this machine.
+    settings
+        As they were read.
+    """
+
+    def __init__(self, http: Http, local_engine: str, *, settings: ClientSettings) -> None:
+        self._http, self._local_engine, self._settings = http, local_engine, settings
+        self._records = RunRecords(settings.state_dir / "runs")
+        self._lock = threading.Lock()
+        self._uploads: dict[str, Upload] = {}
+        self._runs: list[Run] = []
+        self._sources: list[Source] = []
+
+    @property
+    def url(self) -> str:
+        """The backend's address."""
+        return self._http.url
+
+    def health(self) -> Health:
+        """Return state and versions of the backend."""
+        return self._http.get(wire.HEALTH, Health)
+
+    def check(self) -> Health:
+        """Return the backend's health if both sides understand each other.
+
+        Raises
+        ------
+        BackendTooOld, ClientTooOld
+            If not.
+        """
+        health = self.health()
+        if health.protocol < wire.OLDEST_BACKEND:
+            raise errors.BackendTooOld(
+                f"The backend {health.version} speaks protocol {health.protocol}; "
+                f"this client needs {wire.OLDEST_BACKEND}."
+            )
+        if health.oldest_client > wire.PROTOCOL_VERSION:
+            raise errors.ClientTooOld(
+                f"The backend {health.version} wants protocol {health.oldest_client}; "
+                f"this client speaks {wire.PROTOCOL_VERSION}."
+            )
+        return health
+
+    def models(self, task: str | None = None, query: str | None = None) -> tuple[ModelCard, ...]:
+        """Return the cards of the models that the caller may use, newest version first.
+
+        Parameters
+        ----------
+        task, query
+            Only those for a task, or with a word in their names and texts.
+        """
+        asked = {"task": task, "q": query}
+        params = {name: value for name, value in asked.items() if value}
+        return self._http.get(wire.MODELS, _CARDS, params=params)
+
+    def model(self, model: str, version: str | None = None) -> ModelCard:
+        """Return one card; without a version, that of the newest.
+
+        Raises
+        ------
+        NotFound
+            If there is no such model, or the caller may not see it.
+        """
+        return self._http.get(wire.model(model, version), ModelCard)
+
+    def plan(self, model: str, source: Any, **options: Unpack[RunOptions]) -> Plan:  # noqa: ANN401 # as open_source
+        """Return what a run would do, without sending a voxel.
+
+        Raises
+        ------
+        HmzError
+            Why it cannot be done, and what would help.
+        """
+        card = self.model(model, options.get("version"))
+        opened = self._opened(source, card)
+        volume = self._http.ask(wire.VOLUMES, opened.request, Volume)
+        return self._http.ask(wire.PLANS, run_request(card, volume, options), Plan)
+
+    def run(
+        self,
+        model: str,
+        source: Any,  # noqa: ANN401 # as open_source
+        *,
+        output: str | Path | None = None,
+        overwrite: bool = False,
+        with_image: bool = False,
+        **options: Unpack[RunOptions],
+    ) -> Run:
+        """Start a run and return at once; threads of this process send the image.
+
+        Parameters
+        ----------
+        model, source
+            A model's id, and anything that `napari_hmz.sources.open_source` opens.
+        output
+            Where to write the results as OME-Zarr, on this machine; None: nowhere.
+        overwrite
+            Replace an output that is there.
+        with_image
+            Write the image beside the labels.
+        **options
+            As `RunOptions`.
+
+        Raises
+        ------
+        OutputExists
+            Before anything is sent, if there is something at `output`.
+        HmzError
+            Why the run cannot be done, and what would help.
+        """
+        if output is not None:
+            refuse_existing(Path(output), overwrite=overwrite)
+        card = self.model(model, options.get("version"))
+        opened = self._opened(source, card)
+        volume = self._http.ask(wire.VOLUMES, opened.request, Volume)
+        request = run_request(card, volume, options)
+        self._http.ask(wire.PLANS, request, Plan)  # refused before statistics read the image
+        self._add_statistics(card, volume, opened)
+        key = {wire.IDEMPOTENCY_HEADER: uuid.uuid4().hex}
+        begun = self._http.ask(wire.RUNS, request, schema.Run, headers=key)
+        self._remember(begun, opened, output, with_image=with_image)
+        writer = None
+        if output is not None:
+            image = opened if with_image else None
+            writer = OmeZarrOutput(Path(output), begun, image=image, card=card, overwrite=overwrite)
+        return self._started(begun, opened, writer)
+
+    def attach(self, run_id: str, output: str | Path | None = None) -> Run:
+        """Take up a run, started by this process or by another.
+
+        If this machine started it, the image goes on being sent and the output being written.
+
+        Parameters
+        ----------
+        run_id
+            As `Run.id` or `hmz runs` tells it.
+        output
+            Where to write the results; None: where the run was started with, if anywhere.
+
+        Raises
+        ------
+        NotFound
+            If the backend knows no such run.
+        Conflict
+            If the image is not the one that the run was started with any more.
+        """
+        run = self._http.get(wire.run(run_id), schema.Run)
+        record = self._records.get(run_id)
+        source = self._reopened(record, run)
+        place = output or (record.output if record else None)
+        if place is None:
+            return self._started(run, source, None)
+        image = source if record is not None and record.with_image else None
+        card = self._card_of(run)
+        writer = OmeZarrOutput(Path(place), run, image=image, card=card, overwrite=False)
+        return self._started(run, source, writer)
+
+    def record(self, run_id: str) -> RunRecord | None:
+        """Return what this machine remembers of a run; none if it did not start it."""
+        return self._records.get(run_id)
+
+    def runs(self) -> tuple[schema.Run, ...]:
+        """Return the caller's runs, the newest first."""
+        return self._http.get(wire.RUNS, _RUNS)
+
+    def close(self) -> None:
+        """End all transfers and connections; the runs go on at the backend."""
+        with self._lock:
+            runs, self._runs = self._runs, []
+            uploads, self._uploads = list(self._uploads.values()), {}
+            sources, self._sources = self._sources, []
+        for upload in uploads:
+            upload.stop()
+        for run in runs:
+            run.close()
+        for upload in uploads:
+            upload.join(1.0)
+        for source in sources:
+            source.close()
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Client of {self.url}>"
+
+    def _opened(self, source: Any, card: ModelCard) -> Source:  # noqa: ANN401 # as open_source
+        opened = open_source(source, dtypes=card.inputs[0].dtypes)
+        if opened is not source:
+            with self._lock:
+                self._sources.append(opened)
+        return opened
+
+    def _reopened(self, record: RunRecord | None, run: schema.Run) -> Source | None:
+        if record is None or record.source is None:
+            return None
+        try:
+            source = reopen(record.source)
+        except HmzError:
+            if run.state in ENDED:
+                return None
+            raise
+        with self._lock:
+            self._sources.append(source)
+        same = source.request.fingerprint == run.provenance.source_fingerprint
+        if not same and run.state not in ENDED:
+            raise errors.Conflict(
+                f"{record.source.address} has changed since run {run.id} was started.",
+                remedy="Cancel the run and start it again.",
+            )
+        return source if same else None
+
+    def _add_statistics(self, card: ModelCard, volume: Volume, source: Source) -> None:
+        if card.normalise.scope == "volume" and volume.request.statistics is None:
+            statistics = volume_statistics(source.read, source.request)
+            measured = source.request.model_copy(update={"statistics": statistics})
+            self._http.ask(wire.VOLUMES, measured, Volume)
+
+    def _remember(
+        self, run: schema.Run, source: Source, output: str | Path | None, *, with_image: bool
+    ) -> None:
+        record = RunRecord(
+            run=run.id,
+            url=self.url,
+            local_engine=self._local_engine,
+            model=run.plan.model,
+            volume=run.request.volume,
+            source=source.origin,
+            output=None if output is None else str(Path(output).absolute()),
+            with_image=with_image,
+            started_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+        # A full disk of this machine must not stop a run that has begun elsewhere.
+        with suppress(OSError):
+            self._records.put(record)
+
+    def _card_of(self, run: schema.Run) -> ModelCard | None:
+        try:
+            return self.model(run.plan.model, run.plan.version)
+        except errors.NotFound:  # the model was withdrawn; its results are not
+            return None
+
+    def _started(self, run: schema.Run, source: Source | None, writer: OmeZarrOutput | None) -> Run:
+        traffic = Traffic()
+        upload = None
+        if source is not None and run.state not in ENDED:
+            upload = self._upload(run, source, traffic)
+        started = Run(
+            self._http,
+            run,
+            upload=upload,
+            output=writer,
+            traffic=traffic,
+            threads=self._settings.connections,
+            patience_s=self._settings.reconnect_s,
+        )
+        with self._lock:
+            self._runs.append(started)
+        return started
+
+    def _upload(self, run: schema.Run, source: Source, traffic: Traffic) -> Upload:
+        """Return the upload of the run's volume; runs of one volume share one."""
+        failed = cancel_quietly(self._http, run.id)
+        with self._lock:
+            there = self._uploads.get(run.request.volume)
+            if there is not None and there.serve(traffic, failed):
+                return there
+            upload = Upload(
+                self._http,
+                run.request.volume,
+                source,
+                traffic=traffic,
+                threads=self._settings.connections,
+                patience_s=self._settings.reconnect_s,
+                failed=failed,
+            )
+            self._uploads[run.request.volume] = upload
+            upload.start()
+            return upload

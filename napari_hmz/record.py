@@ -1,0 +1,75 @@
+"""What the client remembers of a run, so that another process can go on with it.
+
+One small file per run, readable by its user only: where the image lies, where the output goes.
+No token is ever in it.
+"""
+
+import os
+import re
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from napari_hmz.schema.base import Message
+from napari_hmz.sources.protocol import Origin
+
+_KEPT_S = 90 * 24 * 3600
+
+
+class RunRecord(Message):
+    """One run as this machine started it."""
+
+    run: str
+    url: str
+    """The backend; the one of this machine may have another address tomorrow."""
+    local_engine: str = ""
+    """The engine of this machine's own backend; empty for a backend given by its address."""
+    model: str
+    volume: str
+    source: Origin | None = None
+    """None: the image lived in the process that started the run."""
+    output: str | None = None
+    with_image: bool = False
+    started_at: str = ""
+
+
+class RunRecords:
+    """The records in one folder.
+
+    Parameters
+    ----------
+    folder
+        Made when the first record is written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def put(self, record: RunRecord) -> None:
+        """Write a record, whole or not at all, and drop those of long ago."""
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._drop_old()
+        handle, temporary = tempfile.mkstemp(dir=self._folder, suffix=".new")  # mode 0600
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(record.model_dump_json(indent=1))
+        Path(temporary).replace(self._file(record.run))
+
+    def get(self, run_id: str) -> RunRecord | None:
+        """Return the record of a run; none if this machine did not start it."""
+        try:
+            return RunRecord.model_validate_json(self._file(run_id).read_bytes())
+        except (OSError, ValidationError):
+            return None
+
+    def _file(self, run_id: str) -> Path:
+        # An id is a word of the backend's: it must not lead out of the folder.
+        return self._folder / f"{re.sub(r'[^A-Za-z0-9_-]', '_', run_id)}.json"
+
+    def _drop_old(self) -> None:
+        for file in self._folder.iterdir():
+            with suppress(OSError):
+                if time.time() - file.stat().st_mtime > _KEPT_S:
+                    file.unlink()

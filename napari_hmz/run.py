@@ -1,0 +1,225 @@
+"""A run, from its start until its output is written: watched, waited for, cancelled.
+
+Threads: the methods may be called from any thread. The transfers have threads of their own
+(`transfer`); nothing is called back in the caller's.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Protocol, Self
+
+import zarr
+
+from napari_hmz import errors, schema
+from napari_hmz.errors import HmzError
+from napari_hmz.http import Http
+from napari_hmz.patience import Patience
+from napari_hmz.schema import AxisName, ChunkDone, Event, Focus, Interval, wire
+from napari_hmz.transfer import Download, FetchedChunk, OutputStore, Traffic, Upload, run_events
+
+_SLICE_S = 0.5  # so that Ctrl-C is heard while a thread is waited for
+_GRACE_S = 10.0
+
+
+class RunOutput(Protocol):
+    """Where the results of a run are written on this machine."""
+
+    def wants(self, done: ChunkDone, /) -> bool:
+        """Return whether a chunk that is done shall be fetched."""
+
+    def take(self, chunk: FetchedChunk, /) -> None:
+        """Write a chunk; called from several threads."""
+
+    def finish(self, run: schema.Run, /) -> None:
+        """Write what is known only at the end of a run that is done; called once."""
+
+
+class Run:
+    """A run on a backend, with the transfers that this process does for it.
+
+    Parameters
+    ----------
+    http
+        The backend.
+    run
+        The run as the backend told of it last.
+    upload
+        Sends the volume; None if another process does, or nothing is missing.
+    output
+        Takes the results; None if nobody wants them on this machine.
+    traffic
+        Counts what the transfers carried.
+    threads, patience_s
+        For fetching.
+    """
+
+    def __init__(
+        self,
+        http: Http,
+        run: schema.Run,
+        *,
+        upload: Upload | None = None,
+        output: RunOutput | None = None,
+        traffic: Traffic | None = None,
+        threads: int = 4,
+        patience_s: float = 600.0,
+    ) -> None:
+        self.id = run.id
+        self.transfer = traffic or Traffic()
+        self._http, self._last, self._upload, self._output = http, run, upload, output
+        self._patience_s = patience_s
+        self._stop = threading.Event()
+        self._finish_lock = threading.Lock()
+        self._finished = False
+        self._stores: dict[str, OutputStore] = {}
+        self._follower = Download(
+            http,
+            run.id,
+            run.plan.outputs if output is not None else (),
+            output.take if output is not None else _nowhere,
+            wants=output.wants if output is not None else lambda _: False,
+            traffic=self.transfer,
+            threads=threads,
+            patience_s=patience_s,
+        )
+        self._following = False
+        if output is not None:
+            self._follow()
+
+    def info(self) -> schema.Run:
+        """Return the run as the backend knows it now.
+
+        Raises
+        ------
+        BackendUnreachable, NotFound
+            If nobody answers, or the run was removed.
+        """
+        self._last = self._http.get(wire.run(self.id), schema.Run)
+        return self._last
+
+    def watch(self, *, after: int = 0) -> Iterator[Event]:
+        """Yield what happens, from the event after number `after` until the run has ended.
+
+        Raises
+        ------
+        BackendUnreachable
+            If the connection is lost for longer than the settings allow.
+        """
+        patience = Patience(self._patience_s, self._stop)
+        yield from run_events(self._http, self.id, patience=patience, after=after)
+
+    def wait(self, timeout_s: float | None = None) -> schema.Run:
+        """Wait until the run is done and its output, if one was asked for, is written.
+
+        Returns
+        -------
+        run
+            As it ended; after `timeout_s` as it is then, which its `state` tells.
+
+        Raises
+        ------
+        RunCancelled
+            If it was cancelled.
+        HmzError
+            What it failed with, or what kept the image from being read, sent or written here.
+        """
+        if not self._await_end(timeout_s):
+            return self.info()
+        self._raise_own()
+        run = self.info()
+        if run.state == "failed":
+            raise errors.from_problem(run.error) if run.error else errors.RunFailed()
+        if run.state == "cancelled":
+            raise errors.RunCancelled(f"Run {self.id} was cancelled.")
+        self._finish(run)
+        return run
+
+    def cancel(self) -> None:
+        """Stop the run; its finished chunks stay, and cancelling twice is no error."""
+        self._http.post(wire.cancel(self.id), None)
+
+    def focus(self, region: Mapping[AxisName, Interval]) -> None:
+        """Have the blocks that touch `region` of the volume computed first."""
+        self._http.post(wire.focus(self.id), Focus(region=dict(region)))
+
+    def array(self, output: str = "labels") -> "zarr.Array[Any]":
+        """Return an output that is read over the network, as far as it is done.
+
+        Raises
+        ------
+        NotFound
+            If the run has no such output.
+        """
+        names = [each.name for each in self._last.plan.outputs]
+        if output not in names:
+            raise errors.NotFound(f"Run {self.id} has no output {output!r}; it has {names}.")
+        store = self._stores.setdefault(output, OutputStore(self._http, self.id, output))
+        return zarr.open_array(store, mode="r")
+
+    def close(self) -> None:
+        """End this process's part; the run goes on, and `attach` takes it up again."""
+        self._stop.set()
+        self._follower.stop()
+        if self._following:
+            self._follower.join(_SLICE_S)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        plan = self._last.plan
+        return f"<Run {self.id} of {plan.model} {plan.version}: {self._last.state}>"
+
+    def _follow(self) -> None:
+        if not self._following:
+            self._following = True
+            self._follower.start()
+
+    def _await_end(self, timeout_s: float | None) -> bool:
+        self._follow()
+        deadline = float("inf") if timeout_s is None else time.monotonic() + timeout_s
+        while not self._follower.join(min(_SLICE_S, max(deadline - time.monotonic(), 0.0))):
+            if self._upload is not None and self._upload.error is not None:
+                # It has cancelled the run; if that cannot be heard, it is over all the same.
+                self._follower.join(_GRACE_S)
+                return True
+            if time.monotonic() >= deadline:
+                return False
+        return True
+
+    def _raise_own(self) -> None:
+        upload = None if self._upload is None else self._upload.error
+        own: HmzError | None = upload or self._follower.error
+        if own is not None:
+            raise own
+        if self._stop.is_set():
+            raise errors.RunCancelled(
+                f"This process has stopped following run {self.id}.",
+                remedy=f"It goes on at the backend: `hmz attach {self.id}`.",
+            )
+
+    def _finish(self, run: schema.Run) -> None:
+        with self._finish_lock:
+            if not self._finished and self._output is not None:
+                self._output.finish(run)
+            self._finished = True
+
+
+def _nowhere(_: FetchedChunk) -> None:
+    """Take a chunk that nobody wanted."""
+
+
+def cancel_quietly(http: Http, run_id: str) -> Callable[[HmzError], None]:
+    """Return what ends a run whose image cannot be sent; nobody else could go on with it."""
+
+    def cancel(_: HmzError) -> None:
+        try:
+            http.post(wire.cancel(run_id), None, patience=Patience(5.0))
+        except HmzError:
+            return  # the reason for the failure is told by whoever waits for the run
+
+    return cancel

@@ -1,0 +1,57 @@
+"""What a run may be asked for beside model and image, and the request that it becomes."""
+
+from collections.abc import Mapping, Sequence
+from typing import TypedDict
+
+from pydantic import ValidationError
+
+from napari_hmz.errors import RequestError
+from napari_hmz.schema import AxisName, Interval, ModelCard, ParameterValue, RunRequest, Volume
+
+
+class RunOptions(TypedDict, total=False):
+    """What a run or a plan may be asked for, beside model and source."""
+
+    version: str | None
+    """None: the newest."""
+    region: Mapping[AxisName, Interval] | None
+    """Axes that are not named are taken whole."""
+    parameters: Mapping[str, ParameterValue] | None
+    """Those that are not named keep the model's defaults."""
+    channels: Sequence[int] | None
+    """Which channel of the image feeds each channel of the model."""
+    outputs: Sequence[str] | None
+    """Names of the outputs wanted; None: all."""
+    join_planes: bool
+    """Join what a 2-D model finds in neighbouring planes, where it overlaps."""
+    block: Mapping[AxisName, int] | None
+    halo: Mapping[AxisName, int] | None
+    ignore_voxel_size: bool
+    """Run even though the voxel size is far from what the model was made for."""
+
+
+def run_request(card: ModelCard, volume: Volume, options: RunOptions) -> RunRequest:
+    """Return the request for a run of the card's version.
+
+    Raises
+    ------
+    RequestError
+        If an option is not of its type.
+    """
+    try:
+        return RunRequest(
+            model=card.id,
+            version=card.version,
+            volume=volume.id,
+            region=dict(options.get("region") or {}),
+            parameters=dict(options.get("parameters") or {}),
+            outputs=tuple(options.get("outputs") or ()),
+            channels=tuple(options.get("channels") or ()),
+            block=dict(options.get("block") or {}),
+            halo=dict(options.get("halo") or {}),
+            join_planes=options.get("join_planes", False),
+            ignore_voxel_size=options.get("ignore_voxel_size", False),
+        )
+    except ValidationError as error:
+        faults = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+        raise RequestError("; ".join(faults)) from error

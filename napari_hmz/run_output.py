@@ -1,0 +1,110 @@
+"""The results of a run as OME-Zarr on this machine: the sink of its download."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import zarr
+from zarr.storage import LocalStore
+
+from napari_hmz.errors import OutputExists
+from napari_hmz.results import PROVENANCE_KEY, OutputWriter
+from napari_hmz.schema import ChunkDone, ModelCard, Run
+from napari_hmz.sources import Source
+from napari_hmz.transfer import FetchedChunk
+
+
+def refuse_existing(path: Path, *, overwrite: bool) -> None:
+    """Refuse a path where a run's output could not be written, before anything is sent.
+
+    Raises
+    ------
+    OutputExists
+        If something lies there that was not asked to be replaced, or is no zarr group.
+    """
+    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+        return
+    if not overwrite:
+        raise OutputExists(f"{path} exists already.")
+    if not any((path / name).is_file() for name in ("zarr.json", ".zgroup")):
+        raise OutputExists(
+            f"{path} is not a zarr group, and is not removed.", remedy="Choose another name."
+        )
+
+
+class OmeZarrOutput:
+    """Writes the chunks of one run as they come, and the rest at its end.
+
+    Parameters
+    ----------
+    path, run
+        Where the store lies; one that was made for this very run is gone on with.
+    image
+        The run's source, if it is to be written beside the results.
+    card
+        Of the run's model: names and colours of classes.
+    overwrite
+        Replace another run's output.
+
+    Raises
+    ------
+    OutputExists, DiskFull
+        As `OutputWriter.prepare`.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        run: Run,
+        *,
+        image: Source | None,
+        card: ModelCard | None,
+        overwrite: bool,
+    ) -> None:
+        outputs = card.outputs if card is not None else ()
+        self.path = path
+        self._is_complete = _is_complete(path, run.id)
+        self._writer = (
+            None
+            if self._is_complete
+            else OutputWriter.prepare(
+                path,
+                run,
+                image=image,
+                overwrite=overwrite,
+                classes={output.name: output.classes for output in outputs},
+            )
+        )
+
+    def wants(self, done: ChunkDone, /) -> bool:
+        """Return whether a chunk is final and not on the disk yet."""
+        if self._writer is None or not done.final:
+            return False
+        return not self._writer.holds(done.output, done.region, done.digest)
+
+    def take(self, chunk: FetchedChunk, /) -> None:
+        """Write a chunk.
+
+        Raises
+        ------
+        DiskFull
+            If there is no space; what was written before stays.
+        """
+        if self._writer is not None:
+            done = chunk.done
+            self._writer.write_chunk(done.output, done.region, chunk.values, digest=done.digest)
+
+    def finish(self, run: Run, /) -> None:
+        """Write coarser levels, the image if wanted, and the provenance."""
+        if self._writer is not None:
+            self._writer.finish(run)
+
+
+def _is_complete(path: Path, run_id: str) -> bool:
+    """Tell whether the output of this run has been written to its end."""
+    if not (path / "zarr.json").is_file():
+        return False
+    try:
+        own = zarr.open_group(LocalStore(path, read_only=True), mode="r").attrs.get(PROVENANCE_KEY)
+    except (ValueError, KeyError, TypeError, FileNotFoundError):  # another's, or not a group
+        return False
+    return isinstance(own, Mapping) and own.get("run") == run_id and own.get("complete") is True
