@@ -39,7 +39,8 @@ def index_of(request: VolumeRequest, key: str) -> tuple[int, ...]:
     if all(number.isascii() and number.isdigit() for number in numbers):
         index = tuple(int(number) for number in numbers)
         grid = grid_of(request)
-        if len(index) == len(grid) and all(at < end for at, end in zip(index, grid, strict=True)):
+        is_inside = len(index) == len(grid) and all(map(int.__lt__, index, grid))
+        if is_inside and key == key_of(request, index):
             return index
     raise SourceUnreadable(f"The image has no chunk {key!r}.")
 
