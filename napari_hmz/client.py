@@ -261,6 +261,10 @@ class Client:
         writer = OmeZarrOutput(Path(place), run, image=image, card=card, overwrite=False)
         return self._started(run, source, writer)
 
+    def cancel(self, run_id: str) -> schema.Run:
+        """Stop a run; its finished chunks stay, and cancelling twice is no error."""
+        return self._http.ask(wire.cancel(run_id), None, schema.Run)
+
     def record(self, run_id: str) -> RunRecord | None:
         """Return what this machine remembers of a run; none if it did not start it."""
         return self._records.get(run_id)

@@ -138,7 +138,7 @@ class Http:
     def ask(
         self,
         path: str,
-        body: Message,
+        body: Message | None,
         answer: type[T] | TypeAdapter[T],
         *,
         headers: Mapping[str, str] | None = None,

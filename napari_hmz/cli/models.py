@@ -1,0 +1,39 @@
+"""`hmz models`: what there is to run."""
+
+from typing import Annotated
+
+import typer
+from pydantic import TypeAdapter
+from rich.console import Console
+from rich.table import Table
+
+from napari_hmz.cli import options
+from napari_hmz.client import connect
+from napari_hmz.schema import ModelCard
+
+
+def models(
+    query: Annotated[str | None, typer.Argument(help="Words in names and texts.")] = None,
+    task: Annotated[
+        str | None, typer.Option(help="Only for this task, as instance-segmentation.")
+    ] = None,
+    url: options.Url = None,
+    engine: options.Engine = None,
+    json: options.Json = False,
+) -> None:
+    """List the models, newest version first."""
+    with connect(url, engine=engine) as client:
+        cards = client.models(task, query)
+    if json:
+        typer.echo(TypeAdapter(tuple[ModelCard, ...]).dump_json(cards))
+        return
+    table = Table("model", "version", "task", "axes", "quality", "summary", box=None)
+    for card in cards:
+        axes = "".join(card.inputs[0].axes)
+        table.add_row(card.id, card.version, card.task, axes, quality(card), card.summary)
+    Console().print(table if cards else "There is no such model.")
+
+
+def quality(card: ModelCard) -> str:
+    """Return the first figure of a model's quality."""
+    return next((f"{m.metric} {m.value:g}" for m in card.quality), "")

@@ -1,0 +1,41 @@
+"""Numbers as people read them."""
+
+from collections.abc import Mapping
+
+from napari_hmz.schema import AxisName
+
+_MINUTE_S = 60
+
+
+def size_text(size_bytes: float) -> str:
+    """Return bytes with a binary prefix."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if abs(size_bytes) < 1024:  # noqa: PLR2004 # what a binary prefix stands for
+            return f"{size_bytes:.0f} {unit}" if unit == "B" else f"{size_bytes:.1f} {unit}"
+        size_bytes /= 1024
+    return f"{size_bytes:.1f} TiB"
+
+
+def count_text(count: float) -> str:
+    """Return a count with a decimal prefix."""
+    for unit in ("", " k", " M", " G"):
+        if abs(count) < 1000:  # noqa: PLR2004 # what a decimal prefix stands for
+            return f"{count:.0f}" if not unit else f"{count:.1f}{unit}"
+        count /= 1000
+    return f"{count:.1f} T"
+
+
+def time_text(seconds: float | None) -> str:
+    """Return a duration in the largest unit that says enough."""
+    if seconds is None:
+        return "unknown"
+    if seconds < _MINUTE_S:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), _MINUTE_S)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
+
+
+def sizes_text(sizes: Mapping[AxisName, int]) -> str:
+    """Return extents with their axes."""
+    return ", ".join(f"{axis} {extent}" for axis, extent in sizes.items())

@@ -1,0 +1,65 @@
+"""From the words of a command to an open image and the options of a run."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from napari_hmz.cli import words
+from napari_hmz.run_options import RunOptions
+from napari_hmz.schema import AxisName, ModelCard
+from napari_hmz.sources import Source, open_source
+
+
+@dataclass(frozen=True, slots=True)
+class ImageWords:
+    """How the image is to be opened, as it was typed."""
+
+    source: str
+    axes: str | None
+    level: int
+    channel: str | None
+    time: int | None
+    voxel_size: str | None
+
+    def open(self, card: ModelCard) -> Source:
+        """Open the image in a data type that the model takes."""
+        sizes = words.by_axis(self.voxel_size, float, "--voxel-size")
+        units: dict[AxisName, str] = dict.fromkeys(sizes, "micrometer")
+        return open_source(
+            self.source if "://" in self.source else Path(self.source),
+            axes=self.axes,
+            level=self.level,
+            channel=words.channel(self.channel),
+            time=self.time,
+            voxel_size=sizes or None,
+            units=units or None,
+            dtypes=card.inputs[0].dtypes,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RunWords:
+    """What is asked of the run, as it was typed."""
+
+    parameters: Sequence[str] | None
+    region: str | None
+    channels: str | None
+    outputs: Sequence[str] | None
+    join_planes: bool
+    block: str | None
+    halo: str | None
+    any_voxel_size: bool
+
+    def options(self, card: ModelCard) -> RunOptions:
+        """Return the options of `Client.run`; the words are read by the card's parameters."""
+        return RunOptions(
+            version=card.version,
+            parameters=words.parameters(self.parameters, card.parameters),
+            region=words.by_axis(self.region, words.interval, "--region"),
+            channels=words.indices(self.channels, "--channels"),
+            outputs=tuple(self.outputs or ()),
+            join_planes=self.join_planes,
+            block=words.by_axis(self.block, int, "--block"),
+            halo=words.by_axis(self.halo, int, "--halo"),
+            ignore_voxel_size=self.any_voxel_size,
+        )

@@ -1,0 +1,57 @@
+"""`hmz run`: a model over an image, from the shell."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from napari_hmz.cli import options
+from napari_hmz.cli.follow import follow
+from napari_hmz.cli.request import ImageWords, RunWords
+from napari_hmz.cli.summary import tell
+from napari_hmz.client import connect
+
+
+def run(
+    model: Annotated[str, typer.Argument(help="The model's name, as `hmz models` lists it.")],
+    source: Annotated[str, typer.Argument(help="The image: zarr, OME-Zarr, TIFF, HDF5, NeXus.")],
+    output: Annotated[Path, typer.Argument(help="Where to write the result, as OME-Zarr.")],
+    *,
+    version: options.Version = None,
+    parameter: options.Parameters = None,
+    region: options.Region = None,
+    channels: options.Channels = None,
+    only: options.Outputs = None,
+    join_planes: options.JoinPlanes = False,
+    block: options.Block = None,
+    halo: options.Halo = None,
+    any_voxel_size: options.AnyVoxelSize = False,
+    axes: options.Axes = None,
+    level: options.Level = 0,
+    channel: options.Channel = None,
+    time: options.Time = None,
+    voxel_size: options.VoxelSize = None,
+    overwrite: Annotated[bool, typer.Option(help="Replace an output that is there.")] = False,
+    with_image: Annotated[bool, typer.Option(help="Write the image beside the result.")] = False,
+    url: options.Url = None,
+    engine: options.Engine = None,
+    json: options.Json = False,
+) -> None:
+    """Run a model over an image, and write what it finds.
+
+    Ctrl-C ends this command only: the run goes on at the backend, and `hmz attach` returns to it.
+    """
+    image = ImageWords(source, axes, level, channel, time, voxel_size)
+    wish = RunWords(parameter, region, channels, only, join_planes, block, halo, any_voxel_size)
+    with connect(url, engine=engine) as client:
+        card = client.model(model, version)
+        started = client.run(
+            card.id,
+            image.open(card),
+            output=output,
+            overwrite=overwrite,
+            with_image=with_image,
+            **wish.options(card),
+        )
+        ended = follow(started)
+        tell(ended, started.transfer, output, as_json=json)

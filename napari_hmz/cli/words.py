@@ -1,0 +1,91 @@
+"""Words of the command line become values: `z=0:10`, `diameter=30`."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar, get_args
+
+import typer
+
+from napari_hmz.schema import AxisName, Interval, ParameterSpec, ParameterValue
+
+T = TypeVar("T")
+_AXES: tuple[AxisName, ...] = get_args(AxisName)
+_TRUTH = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+
+
+def by_axis(text: str | None, read: Callable[[str], T], option: str) -> dict[AxisName, T]:
+    """Read `z=...,y=...`, each value by `read`."""
+    found: dict[AxisName, T] = {}
+    for part in text.split(",") if text else ():
+        name, _, value = part.partition("=")
+        axis = next((axis for axis in _AXES if axis == name.strip()), None)
+        try:
+            values = [read(value.strip())]
+        except ValueError:
+            values = []
+        if axis is None or axis in found or not values:
+            raise typer.BadParameter(f"{part!r} is not AXIS=VALUE.", param_hint=option)
+        found[axis] = values[0]
+    return found
+
+
+def interval(text: str) -> Interval:
+    """Read `first:end`.
+
+    Raises
+    ------
+    ValueError
+        If it does not look like that.
+    """
+    start, _, stop = text.partition(":")
+    return int(start), int(stop)
+
+
+def indices(text: str | None, option: str) -> tuple[int, ...]:
+    """Read `0,2`."""
+    try:
+        return tuple(int(part) for part in text.split(",")) if text else ()
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not a list of numbers.", param_hint=option) from None
+
+
+def channel(text: str | None) -> int | str | None:
+    """Read a channel: an index, or a name."""
+    return int(text) if text is not None and text.lstrip("-").isdecimal() else text
+
+
+def parameters(
+    words: Sequence[str] | None, specs: Mapping[str, ParameterSpec]
+) -> dict[str, ParameterValue]:
+    """Read `NAME=VALUE` words by what the card says of each; the backend checks the values."""
+    found: dict[str, ParameterValue] = {}
+    for word in words or ():
+        name, equals, value = word.partition("=")
+        if not equals:
+            raise typer.BadParameter(f"{word!r} is not NAME=VALUE.", param_hint="--parameter")
+        found[name.strip()] = _value(value.strip(), specs.get(name.strip()))
+    return found
+
+
+def _value(text: str, spec: ParameterSpec | None) -> ParameterValue:
+    kind = spec.type if spec is not None else ""
+    if kind == "string":
+        return text
+    if kind == "boolean" and text.lower() in _TRUTH:
+        return _TRUTH[text.lower()]
+    if kind == "range" and not text.startswith("["):
+        text = f"[{text.replace(':', ',')}]"
+    if text.lower() in {"none", "null"}:
+        return None
+    return _plain(text)
+
+
+def _plain(text: str) -> ParameterValue:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    if isinstance(value, list) and len(value) == 2:  # noqa: PLR2004 # low and high
+        low, high = value
+        return (low, high)
+    return value if isinstance(value, bool | int | float | str) else text
