@@ -4,6 +4,7 @@ Pure: no GUI library, no threads. `form_of` makes field specifications out of a 
 widgets draw them today, a web page or a text interface may draw the same ones tomorrow.
 """
 
+from napari_hmz.form.axes import proposed_axes
 from napari_hmz.form.fields import Field, FieldKind, Form, Slot, form_of
 from napari_hmz.form.numberline import NumberLine, number_line
 from napari_hmz.form.text import parse_text
@@ -17,4 +18,5 @@ __all__ = [
     "form_of",
     "number_line",
     "parse_text",
+    "proposed_axes",
 ]

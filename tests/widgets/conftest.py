@@ -1,0 +1,103 @@
+"""What widget tests share: cards, a dock with a fake client, and the hunt for leaks."""
+
+import gc
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from pytestqt.qtbot import QtBot
+from qtpy.QtWidgets import QApplication
+
+from hmz_widgets.bridge import Bridge
+from hmz_widgets.dock import ModelZoo
+from hmz_widgets.layers import Picture
+from napari_hmz.schema import ModelCard
+from napari_hmz.testing.fake_client import FakeClient
+from napari_hmz.testing.fake_source import FakeSource
+
+MakeCard = Callable[..., ModelCard]
+Untyped = Any
+"""What napari and Qt give: they have no types that mypy can follow."""
+
+
+@pytest.fixture(scope="session")
+def make_card() -> MakeCard:
+    def make(**changes: object) -> ModelCard:
+        axes = changes.pop("axes", ["y", "x"])
+        kind, dtype = changes.pop("kind", "instance-labels"), changes.pop("dtype", "uint32")
+        card = {
+            "id": "threshold",
+            "version": "1",
+            "name": "Threshold",
+            "summary": "Marks what is bright",
+            "task": "instance-segmentation",
+            "digest": "d",
+            "inputs": [{"name": "image", "axes": axes}],
+            "outputs": [{"name": "labels", "kind": kind, "axes": axes, "dtype": dtype}],
+            "parameters": {
+                "threshold": {"type": "number", "default": 50, "minimum": 0, "maximum": 100}
+            },
+        }
+        return ModelCard.model_validate(card | changes)
+
+    return make
+
+
+@dataclass(eq=False)
+class Zoo:
+    """A dock in a viewer, with the client behind it."""
+
+    viewer: Any
+    dock: ModelZoo
+    client: FakeClient
+
+
+OpenZoo = Callable[..., Zoo]
+
+
+def open_fake(picture: Picture, dtypes: tuple[str, ...], /) -> FakeSource:
+    return FakeSource(picture.data, picture.axes, picture.name)
+
+
+@pytest.fixture
+def open_zoo(make_napari_viewer_proxy: Untyped, make_card: MakeCard, qtbot: QtBot) -> OpenZoo:
+    """Open a dock in a viewer and wait until its models are there."""
+
+    def open_it(client: FakeClient | None = None) -> Zoo:
+        viewer = make_napari_viewer_proxy()
+        client = client or FakeClient([make_card()])
+        dock = ModelZoo(viewer, connect=lambda: client, open_picture=open_fake)
+        viewer.window.add_dock_widget(dock, name="Model Zoo")
+        qtbot.waitUntil(lambda: dock.models.card() is not None)
+        return Zoo(viewer, dock, client)
+
+    return open_it
+
+
+@pytest.fixture(autouse=True)
+def no_leaks(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail if a test leaves widgets, bridges or threads of ours behind."""
+    yield
+    if QApplication.instance() is None or request.node.rep_call.failed:
+        return  # the traceback of a failure holds on to everything
+    deadline = time.monotonic() + 5.0
+    while leaks() and time.monotonic() < deadline:  # a worker's thread ends after its last signal
+        QApplication.processEvents()
+        time.sleep(0.02)
+    assert not leaks()
+
+
+def leaks() -> list[object]:
+    """Return what of ours is alive."""
+    gc.collect()
+    threads = [thread for thread in threading.enumerate() if thread.name.startswith("hmz")]
+    widgets = [
+        widget
+        for widget in QApplication.allWidgets()
+        if type(widget).__module__.startswith("hmz_widgets")
+    ]
+    bridges = [found for found in gc.get_objects() if isinstance(found, Bridge)]
+    return [*threads, *widgets, *bridges]

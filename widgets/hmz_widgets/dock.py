@@ -1,0 +1,282 @@
+"""The Model Zoo dock: choose a model and an image, fill in the form, run, watch the result grow.
+
+Everything in this module runs in the Qt main thread, except what says that it runs in a worker.
+Finding the backend, asking for models, opening the image and following the run happen in workers
+(`bridge`).
+"""
+
+import threading
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QFrame, QHBoxLayout, QPushButton, QScrollArea, QVBoxLayout, QWidget
+
+from hmz_widgets.bridge import Bridge
+from hmz_widgets.chooser import ImageChooser, ModelChooser, obstacle
+from hmz_widgets.form import FormView
+from hmz_widgets.layers import OutputLayer, Picture, picture
+from hmz_widgets.service import Client, Connect, OpenPicture, connect, open_picture
+from hmz_widgets.status import StatusView, plain_label, result_line
+from napari_hmz.errors import HmzError, RunFailed, from_problem
+from napari_hmz.form import form_of
+from napari_hmz.live import Advanced, Begun, Broken, Ended, Filled, Update, WatchedRun, perform
+from napari_hmz.schema import ModelCard, ParameterValue, Run
+
+
+class ModelZoo(QWidget):  # type: ignore[misc] # Qt has no types that mypy can follow
+    """The dock widget.
+
+    Parameters
+    ----------
+    napari_viewer
+        The viewer whose layers are offered, and to which results are added.
+    connect
+        Finds the backend; called in a worker.
+    open_picture
+        Opens a layer's array as a source; called in a worker.
+    """
+
+    def __init__(
+        self,
+        napari_viewer: Any,  # noqa: ANN401 # a viewer or napari's proxy of it
+        *,
+        connect: Connect = connect,
+        open_picture: OpenPicture = open_picture,
+    ) -> None:
+        super().__init__()
+        self._viewer = napari_viewer
+        self._connect, self._open = connect, open_picture
+        self._client: Client | None = None
+        self._bridge = Bridge()
+        self._run: _RunInView | None = None
+        self.models = ModelChooser()
+        self.image = ImageChooser(napari_viewer)
+        self.form: FormView | None = None
+        self.status = StatusView()
+        self._lay_out()
+        self._wire_up()
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Ask the backend for its models; find it first if need be."""
+        self.models.button.setEnabled(False)
+        self.status.busy("Asking for models …" if self._client else "Looking for the backend …")
+        self._bridge.call(
+            partial(_fetch, self._client, self._connect),
+            done=self._take_models,
+            failed=self.status.fail,
+            ended=partial(self.models.button.setEnabled, True),
+        )
+
+    def run(self) -> None:
+        """Start a run of what is chosen; nothing happens while something stands in its way."""
+        card, layer, axes = self.models.card(), self.image.layer(), self.image.axes()
+        if self._client is None or card is None or axes is None or not self._ready():
+            return
+        image = picture(layer, axes)
+        values = self.form.values() if self.form is not None else {}
+        self._run = _RunInView(self._viewer, image, self.status)
+        begin = partial(_begin, self._client, self._open, card, image, values)
+        self._bridge.listen(partial(perform, begin), take=self._run.take, ended=self._over)
+        self.status.busy("Preparing the image …")
+        self._refresh_buttons()
+
+    def cancel(self) -> None:
+        """Ask the backend to stop the run; what is done stays."""
+        if self._run is not None and self._run.cancel(self._bridge):
+            self.status.say("Cancelling …")
+            self.cancel_button.setEnabled(False)
+
+    def _over(self) -> None:
+        if self._run is not None:
+            self._run.close()
+        self._run = None
+        self._refresh_buttons()
+
+    def _take_models(self, found: tuple[Client, Sequence[ModelCard]]) -> None:
+        self._client, cards = found
+        self.models.show(cards)
+        self.status.rest("" if cards else "The backend offers no models.")
+        self._refresh_buttons()
+
+    def _model_chosen(self) -> None:
+        card = self.models.card()
+        if self.form is not None:
+            self._form_place.removeWidget(self.form.native)
+            self.form.native.hide()
+            self.form.native.deleteLater()
+        self.form = FormView(form_of(card)) if card is not None else None
+        if self.form is not None:
+            self._form_place.addWidget(self.form.native)
+            self.form.changed.connect(self._refresh_buttons)
+        self.image.propose_for(card)
+        self._refresh_buttons()
+
+    def _ready(self) -> bool:
+        return self._run is None and not self._hindrance()
+
+    def _hindrance(self) -> str:
+        """Return why nothing can be run now, or nothing."""
+        if self._client is None:
+            return ""
+        why = obstacle(self.models.card(), self.image.layer(), self.image.axes())
+        if not why and self.form is not None and self.form.faults():
+            why = "Correct the marked fields."
+        return why
+
+    def _refresh_buttons(self) -> None:
+        why = self._hindrance()
+        self.run_button.setEnabled(self._client is not None and self._run is None and not why)
+        self.run_button.setToolTip(why or "Run the model on the image")
+        self.cancel_button.setEnabled(self._run is not None)
+        self._why.setText(why if self._run is None else "")
+        self._why.setVisible(bool(self._why.text()))
+
+    def _lay_out(self) -> None:
+        content = QWidget()
+        layout = QVBoxLayout(content)
+        layout.addWidget(self.models.native)
+        layout.addWidget(self.image.native)
+        self._form_place = QVBoxLayout()
+        layout.addLayout(self._form_place)
+        self._why = plain_label()
+        layout.addWidget(self._why)
+        layout.addLayout(self._buttons())
+        layout.addWidget(self.status.native)
+        layout.addStretch(1)
+        scroll = QScrollArea()
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setWidget(content)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(scroll)
+        self.setMinimumWidth(280)
+
+    def _buttons(self) -> QHBoxLayout:
+        self.run_button = QPushButton("Run")
+        self.cancel_button = QPushButton("Cancel")
+        self.cancel_button.setToolTip("Stop the run; what is done stays")
+        row = QHBoxLayout()
+        row.addWidget(self.run_button, 2)
+        row.addWidget(self.cancel_button, 1)
+        return row
+
+    def _wire_up(self) -> None:
+        self.models.changed.connect(self._model_chosen)
+        self.models.refresh.connect(self.refresh)
+        self.image.changed.connect(self._refresh_buttons)
+        self.run_button.clicked.connect(self.run)
+        self.cancel_button.clicked.connect(self.cancel)
+        self.destroyed.connect(partial(_close, self.__dict__))
+        self._refresh_buttons()
+
+
+class _RunInView:
+    """A run whose outputs grow in the viewer."""
+
+    def __init__(self, viewer: Any, image: Picture, status: StatusView) -> None:  # noqa: ANN401
+        self._viewer, self._image, self._status = viewer, image, status
+        self._handle: WatchedRun | None = None
+        self._unwanted = False
+        self._outputs: dict[str, OutputLayer] = {}
+        self._bridge: Bridge | None = None
+
+    def take(self, update: Update) -> None:
+        """Show what has happened."""
+        if isinstance(update, Filled):
+            self._outputs[update.output].mark(update.region)
+        elif isinstance(update, Advanced):
+            self._status.advance(update.progress)
+        elif isinstance(update, Begun):
+            self._begin(update)
+        elif isinstance(update, Ended):
+            self._end(update.run)
+        else:
+            self._break(update)
+
+    def cancel(self, bridge: Bridge) -> bool:
+        """Ask the backend to stop, as soon as it has accepted the run; False if asked before."""
+        if self._unwanted:
+            return False
+        self._unwanted = True
+        self._bridge = bridge
+        self._cancel_now()
+        return True
+
+    def close(self) -> None:
+        """Stop redrawing; the layers stay."""
+        for output in self._outputs.values():
+            output.close()
+
+    def _begin(self, begun: Begun) -> None:
+        self._handle = begun.handle
+        self._outputs = {
+            name: OutputLayer(self._viewer, canvas, self._image, begun.run)
+            for name, canvas in begun.canvases.items()
+        }
+        self._status.advance(begun.run.progress)
+        self._cancel_now()
+
+    def _cancel_now(self) -> None:
+        if self._unwanted and self._handle is not None and self._bridge is not None:
+            self._bridge.call(self._handle.cancel, done=_ignore, failed=self._status.fail)
+
+    def _end(self, run: Run) -> None:
+        for output in self._outputs.values():
+            output.finish()
+        if run.state == "failed":
+            self._status.fail(from_problem(run.error) if run.error else RunFailed())
+        else:
+            self._status.rest(result_line(run))
+
+    def _break(self, broken: Broken) -> None:
+        for output in self._outputs.values():
+            output.finish()
+        self._status.fail(broken.error)
+
+
+def _fetch(client: Client | None, connect: Connect) -> tuple[Client, Sequence[ModelCard]]:
+    """Find the backend if need be, and ask it for its models (in a worker)."""
+    found = connect() if client is None else client
+    return found, found.models()
+
+
+def _begin(
+    client: Client,
+    open_picture: OpenPicture,
+    card: ModelCard,
+    image: Picture,
+    values: Mapping[str, ParameterValue],
+) -> WatchedRun:
+    """Open the image and start the run (in a worker)."""
+    source = open_picture(image, card.inputs[0].dtypes)
+    return client.run(card.id, source, version=card.version, parameters=values)
+
+
+def _close(parts: dict[str, Any]) -> None:
+    """Let go of viewer and backend once the widget is gone; the run goes on at the backend.
+
+    It gets the widget's parts, since the widget itself must not be touched any more.
+    """
+    parts["_bridge"].close()
+    parts["image"].close()
+    if parts["_run"] is not None:
+        parts["_run"].close()
+    client = parts["_client"]
+    if client is not None:  # closing connections may wait for the network
+        threading.Thread(target=_quietly_close, args=(client,), daemon=True).start()
+
+
+def _quietly_close(client: Client) -> None:
+    try:
+        client.close()
+    except HmzError:  # nobody is left to tell
+        return
+
+
+def _ignore(_result: object) -> None:
+    return

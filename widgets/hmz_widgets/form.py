@@ -1,0 +1,142 @@
+"""The form of a model as widgets: fields with labels, faults below them, an advanced section.
+
+Lives in the Qt main thread. All it knows of a model is its `Form`.
+"""
+
+from psygnal import Signal
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QFormLayout, QLabel, QPushButton, QToolButton, QVBoxLayout, QWidget
+
+from hmz_widgets.fields import FieldView, field_view
+from napari_hmz.form import Field, Form
+from napari_hmz.schema import ParameterValue
+
+
+class FormView:
+    """The fields of a form.
+
+    Emits `changed` when the person has changed a value.
+    """
+
+    changed = Signal()
+
+    def __init__(self, form: Form) -> None:
+        self.form = form
+        self.native = QWidget()
+        self._rows = {field.name: _Row(field) for field in form.fields}
+        self._lay_out()
+        for row in self._rows.values():
+            row.view.changed.connect(self._row_changed)
+        self._refresh()
+
+    def values(self) -> dict[str, ParameterValue]:
+        """Return what every field holds, hidden ones included."""
+        return {name: row.view.value() for name, row in self._rows.items()}
+
+    def show(self, values: dict[str, ParameterValue]) -> None:
+        """Take values without emitting `changed`; names that the form lacks are left out."""
+        for name, value in values.items():
+            if name in self._rows:
+                self._rows[name].view.show(value)
+        self._refresh()
+
+    def faults(self) -> dict[str, str]:
+        """Return what is wrong with each value that cannot be used."""
+        return self.form.faults(self.values())
+
+    def reset(self) -> None:
+        """Show what the card proposes."""
+        self.show(self.form.start())
+        self.changed.emit()
+
+    def _row_changed(self) -> None:
+        self._refresh()
+        self.changed.emit()
+
+    def _refresh(self) -> None:
+        """Hide what does not matter, and say below each field what is wrong with it."""
+        values = self.values()
+        visible = self.form.visible(values)
+        faults = self.form.faults(values)
+        for name, row in self._rows.items():
+            row.say(faults.get(name, ""), shown=name in visible)
+
+    def _lay_out(self) -> None:
+        layout = QVBoxLayout(self.native)
+        layout.setContentsMargins(0, 0, 0, 0)
+        plain = [row for row in self._rows.values() if not row.field.spec.advanced]
+        advanced = [row for row in self._rows.values() if row.field.spec.advanced]
+        layout.addWidget(_grid(plain))
+        if advanced:
+            layout.addWidget(_Section("Advanced", _grid(advanced)).native)
+        if self._rows:
+            layout.addWidget(self._reset_button(), alignment=Qt.AlignmentFlag.AlignRight)
+
+    def _reset_button(self) -> QPushButton:
+        button = QPushButton("Reset")
+        button.setToolTip("Set every field to what the model proposes")
+        button.clicked.connect(self.reset)
+        return button
+
+
+class _Row:
+    """A field with its label and the place for its fault."""
+
+    def __init__(self, field: Field) -> None:
+        self.field = field
+        self.view: FieldView = field_view(field)
+        self.label = _text(field.label)
+        self.label.setToolTip(field.tooltip)
+        self.fault = _text("")
+        self.native = QWidget()
+        layout = QVBoxLayout(self.native)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(1)
+        layout.addWidget(self.view.native)
+        layout.addWidget(self.fault)
+
+    def say(self, fault: str, *, shown: bool) -> None:
+        """Show or hide the row, and its fault if there is one."""
+        self.label.setVisible(shown)
+        self.native.setVisible(shown)
+        self.fault.setText(f"⚠ {fault}" if fault else "")
+        self.fault.setVisible(bool(fault))
+
+
+class _Section:
+    """A part of the form that opens at a click."""
+
+    def __init__(self, title: str, content: QWidget) -> None:
+        self._title, self._content = title, content
+        self._button = QToolButton()
+        self._button.setCheckable(True)
+        self._button.setAutoRaise(True)
+        self._button.toggled.connect(self._toggle)
+        self.native = QWidget()
+        layout = QVBoxLayout(self.native)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._button)
+        layout.addWidget(content)
+        self._toggle(False)
+
+    def _toggle(self, opened: bool) -> None:
+        self._button.setText(f"{'▾' if opened else '▸'} {self._title}")
+        self._content.setVisible(opened)
+
+
+def _grid(rows: list[_Row]) -> QWidget:
+    grid = QWidget()
+    layout = QFormLayout(grid)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+    for row in rows:
+        layout.addRow(row.label, row.native)
+    return grid
+
+
+def _text(text: str) -> QLabel:
+    """Return a label that shows text as it is written: a card comes from strangers."""
+    label = QLabel(text)
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    label.setWordWrap(True)
+    return label

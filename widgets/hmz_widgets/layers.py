@@ -1,0 +1,189 @@
+"""Between napari's layers and the core: an image layer is pictured, an output becomes a layer.
+
+`picture` and `OutputLayer` touch layers and so run in the Qt main thread only. A picture holds
+nothing of napari: worker threads read its data, never the layer.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any, Protocol
+
+import numpy as np
+from qtpy.QtCore import QTimer
+
+from hmz_widgets.geometry import Geometry
+from napari_hmz.live import Canvas
+from napari_hmz.schema import Axes, AxisName, ModelCard, Region, Run
+
+REFRESH_SHARE = 4
+"""Redrawing a layer may take one part in so many of the main thread's time."""
+FLOOR_2D_MS = 100
+FLOOR_3D_MS = 500
+LABEL_KINDS = frozenset({"instance-labels", "semantic-labels"})
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """What a run needs to know of an image layer, as it was when the person pressed Run.
+
+    Parameters
+    ----------
+    data
+        The array behind the layer (numpy, dask, zarr); the finest level of a pyramid.
+    """
+
+    name: str
+    data: Any
+    axes: Axes
+    geometry: Geometry
+
+    @property
+    def voxel_size(self) -> dict[AxisName, float]:
+        """Distance between voxel centres, in `units`."""
+        return dict(zip(self.axes, map(float, self.geometry.scale), strict=True))
+
+    @property
+    def units(self) -> dict[AxisName, str]:
+        """Units of the axes that have one; a pixel is none."""
+        pairs = zip(self.axes, self.geometry.units, strict=True)
+        return {axis: unit for axis, unit in pairs if unit not in ("pixel", "dimensionless", "")}
+
+
+class Layers(Protocol):
+    """What an output needs of a viewer: a place to stand, and what is on show."""
+
+    layers: Any
+    dims: Any
+
+    def add_labels(self, data: object, **arguments: object) -> Any:  # noqa: ANN401 # napari's layer
+        """Add a labels layer."""
+
+    def add_image(self, data: object, **arguments: object) -> Any:  # noqa: ANN401 # napari's layer
+        """Add an image layer."""
+
+
+def finest(layer: Any) -> Any:  # noqa: ANN401 # napari is untyped here
+    """Return the array behind a layer: the finest level of a pyramid."""
+    return layer.data[0] if layer.multiscale else layer.data
+
+
+def picture(layer: Any, axes: Axes) -> Picture:  # noqa: ANN401 # napari is untyped here
+    """Picture an image layer whose array has these axes.
+
+    The channel axis of an RGB layer is in its array, but not among the layer's own dimensions.
+    """
+    own: Axes = axes[: layer.ndim]
+    geometry = Geometry(
+        axes=own,
+        scale=np.asarray(layer.scale, dtype=float),
+        translate=np.asarray(layer.translate, dtype=float),
+        rotate=np.asarray(layer.rotate, dtype=float),
+        shear=_shear_matrix(np.asarray(layer.shear, dtype=float), len(own)),
+        affine=np.asarray(layer.affine.affine_matrix, dtype=float),
+        units=tuple(str(unit) for unit in layer.units),
+        axis_labels=tuple(str(label) for label in layer.axis_labels),
+    )
+    if len(axes) > len(own):
+        geometry = geometry.of_output(axes, {})
+    return Picture(str(layer.name), finest(layer), axes, geometry)
+
+
+def _shear_matrix(shear: Any, ndim: int) -> Any:  # noqa: ANN401 # numpy in, numpy out
+    """Return napari's shear as a matrix: it gives the upper triangle as a vector."""
+    if shear.ndim == 2:  # noqa: PLR2004 # a matrix already
+        return shear
+    matrix = np.eye(ndim)
+    matrix[np.triu_indices(ndim, 1)] = shear
+    return matrix
+
+
+class OutputLayer:
+    """A new layer that shows a canvas, redrawn while it fills and not too often.
+
+    It survives that the person removes the layer: then there is nothing to redraw. It holds the
+    layer, so a second layer of the same name is never mistaken for it.
+    """
+
+    def __init__(self, viewer: Layers, canvas: Canvas, image: Picture, run: Run) -> None:
+        self._viewer, self._canvas = viewer, canvas
+        self._layer = _add(viewer, canvas, image, run)
+        self._dirty: list[Region] = []
+        self._timer = QTimer()
+        self._timer.setSingleShot(True)
+        self._timer.timeout.connect(self._redraw)
+        self._last_ms = 0.0
+
+    def mark(self, region: Region) -> None:
+        """Note that a region has new values; the layer is redrawn soon."""
+        self._dirty.append(region)
+        if not self._timer.isActive():
+            self._timer.start(self.pause_ms())
+
+    def pause_ms(self) -> int:
+        """Return how long to gather changes: longer the longer the last redrawing took."""
+        floor = FLOOR_3D_MS if self._viewer.dims.ndisplay == 3 else FLOOR_2D_MS  # noqa: PLR2004
+        return max(floor, round(REFRESH_SHARE * self._last_ms))
+
+    def finish(self) -> None:
+        """Redraw a last time, whatever is on show."""
+        self._timer.stop()
+        self._dirty.clear()
+        if self._present():
+            self._span()
+            self._layer.refresh()
+
+    def close(self) -> None:
+        """Stop redrawing; the layer stays."""
+        self._timer.stop()
+
+    def _redraw(self) -> None:
+        regions, self._dirty = self._dirty, []
+        if not self._present() or not any(map(self._on_show, regions)):
+            return
+        began = perf_counter()
+        self._span()
+        self._layer.refresh(extent=False, thumbnail=False, highlight=False)
+        self._last_ms = 1000 * (perf_counter() - began)
+
+    def _present(self) -> bool:
+        return any(layer == self._layer for layer in self._viewer.layers)
+
+    def _on_show(self, region: Region) -> bool:
+        """Return whether a region cuts what the viewer shows: the slices of the hidden axes."""
+        dims = self._viewer.dims
+        if not self._layer.visible:
+            return False
+        point = self._layer.world_to_data(dims.point)
+        shown = [axis - (dims.ndim - self._layer.ndim) for axis in dims.displayed]
+        return all(
+            place in shown or region[axis][0] <= round(point[place]) < region[axis][1]
+            for place, axis in enumerate(self._canvas.output.axes)
+        )
+
+    def _span(self) -> None:
+        """Let the contrast of an image follow the values that have arrived."""
+        canvas = self._canvas
+        if canvas.output.kind not in LABEL_KINDS and canvas.low < canvas.high:
+            self._layer.contrast_limits = (canvas.low, canvas.high)
+
+
+def _add(viewer: Layers, canvas: Canvas, image: Picture, run: Run) -> Any:  # noqa: ANN401
+    start: dict[AxisName, int] = {axis: ends[0] for axis, ends in run.plan.region.items()}
+    arguments = image.geometry.of_output(canvas.output.axes, start).layer_arguments()
+    add: Callable[..., Any] = viewer.add_image
+    if canvas.output.kind in LABEL_KINDS:
+        add = viewer.add_labels
+    else:
+        arguments["blending"] = "additive"
+    return add(
+        canvas.array,
+        name=f"{image.name} {canvas.output.name} ({run.plan.model})",
+        metadata={"hmz": run.provenance.model_dump(mode="json")},
+        **arguments,
+    )
+
+
+def fits_rgb(layer: Any, card: ModelCard) -> bool:  # noqa: ANN401 # napari is untyped here
+    """Return whether a colour image can feed a model: it takes the colours as channels."""
+    return not layer.rgb or len(card.inputs[0].channels) == finest(layer).shape[-1]

@@ -1,0 +1,66 @@
+"""What the dock asks of the core: a client, and a way to open a layer's picture as a source.
+
+Both are called in worker threads only.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from hmz_widgets.layers import Picture
+from napari_hmz.live import WatchedRun
+from napari_hmz.schema import ModelCard, ParameterValue
+
+
+class Client(Protocol):
+    """The calls that the dock needs; `napari_hmz.Client` has them and more."""
+
+    def models(self) -> Sequence[ModelCard]:
+        """Return the cards of the models that may be used."""
+
+    def run(
+        self,
+        model: str,
+        source: Any,  # noqa: ANN401 # what `OpenPicture` gave
+        *,
+        version: str | None,
+        parameters: Mapping[str, ParameterValue] | None,
+    ) -> WatchedRun:
+        """Start a run."""
+
+    def close(self) -> None:
+        """Close connections; runs go on at the backend."""
+
+
+class Connect(Protocol):
+    """Finds the backend."""
+
+    def __call__(self) -> Client:
+        """Return a client of it."""
+
+
+class OpenPicture(Protocol):
+    """Opens what a layer shows."""
+
+    def __call__(self, picture: Picture, dtypes: tuple[str, ...], /) -> Any:  # noqa: ANN401 # a Source
+        """Return a source of the picture, widened to one of `dtypes` if need be."""
+
+
+def connect() -> Client:
+    """Connect to the backend of the settings; without one, to this machine's own."""
+    from napari_hmz.client import connect as connect_to
+
+    return connect_to()
+
+
+def open_picture(picture: Picture, dtypes: tuple[str, ...], /) -> Any:  # noqa: ANN401 # a Source
+    """Open the array behind a layer as a source."""
+    from napari_hmz.sources import open_source
+
+    return open_source(
+        picture.data,
+        axes=picture.axes,
+        voxel_size=picture.voxel_size,
+        units=picture.units,
+        name=picture.name,
+        dtypes=dtypes,
+    )

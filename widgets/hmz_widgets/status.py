@@ -1,0 +1,126 @@
+"""How far a run is, and what went wrong: a bar, a line, and a message with its remedy.
+
+Lives in the Qt main thread.
+"""
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QFrame, QLabel, QProgressBar, QVBoxLayout, QWidget
+
+from napari_hmz.errors import HmzError
+from napari_hmz.schema import Progress, Run
+
+WAITING = {
+    "chunks": "sending the image",
+    "engine": "waiting for the engine",
+    "queue": "waiting in the queue",
+}
+SECONDS_PER_MINUTE = 60
+
+
+class StatusView:
+    """Progress bar, status line and message."""
+
+    def __init__(self) -> None:
+        self.native = QWidget()
+        self._bar = QProgressBar()
+        self._line = plain_label()
+        self._message = plain_label()
+        self._message.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self._message.setFrameShape(QFrame.Shape.StyledPanel)
+        self._message.setMargin(6)
+        layout = QVBoxLayout(self.native)
+        layout.setContentsMargins(0, 0, 0, 0)
+        for widget in (self._bar, self._line, self._message):
+            layout.addWidget(widget)
+            widget.hide()
+
+    @property
+    def line(self) -> str:
+        """What the status line says."""
+        return str(self._line.text())
+
+    @property
+    def message(self) -> str:
+        """What the message says; empty without one."""
+        return str(self._message.text())
+
+    def busy(self, line: str) -> None:
+        """Show that something is going on whose end is not known, and forget older trouble."""
+        self._bar.setRange(0, 0)
+        self._bar.show()
+        self.say(line)
+        self._tell("")
+
+    def advance(self, progress: Progress) -> None:
+        """Show how far the run is."""
+        if progress.blocks_total:
+            self._bar.setRange(0, progress.blocks_total)
+            self._bar.setValue(progress.blocks_done)
+        self._bar.show()
+        self.say(progress_line(progress))
+
+    def say(self, line: str) -> None:
+        """Show one line."""
+        self._line.setText(line)
+        self._line.setVisible(bool(line))
+
+    def rest(self, line: str = "") -> None:
+        """Show that nothing is going on."""
+        self._bar.hide()
+        self.say(line)
+
+    def fail(self, error: HmzError) -> None:
+        """Show what went wrong and what to do about it."""
+        self.rest()
+        self._tell(error_text(error))
+
+    def _tell(self, message: str) -> None:
+        self._message.setText(message)
+        self._message.setVisible(bool(message))
+
+
+def progress_line(progress: Progress) -> str:
+    """Return how far a run is, in words."""
+    parts = [f"{progress.blocks_done} of {progress.blocks_total} blocks"]
+    if progress.waiting_for:
+        parts.append(WAITING[progress.waiting_for])
+    if progress.seconds_left is not None:
+        parts.append(f"{duration(progress.seconds_left)} left")
+    return " · ".join(parts)
+
+
+def duration(seconds: float) -> str:
+    """Return a time span in words, rounded to what matters."""
+    if seconds < SECONDS_PER_MINUTE:
+        return f"{max(1, round(seconds))} s"
+    minutes = round(seconds / SECONDS_PER_MINUTE)
+    hours, rest = divmod(minutes, SECONDS_PER_MINUTE)
+    return f"{hours} h {rest} min" if hours else f"{minutes} min"
+
+
+def result_line(run: Run) -> str:
+    """Return how a run ended, in words."""
+    if run.state == "cancelled":
+        return "Cancelled; what was done stays."
+    counts = [
+        f"{result.objects} object{'' if result.objects == 1 else 's'} in {result.name}"
+        for result in run.results
+        if result.objects is not None
+    ]
+    return f"Done: {', '.join(counts)}." if counts else "Done."
+
+
+def error_text(error: HmzError) -> str:
+    """Return an error with its remedy, and the number that the backend's admin will ask for."""
+    lines = [f"⚠ {error.detail}", error.remedy]
+    if error.request_id:
+        lines.append(f"Request {error.request_id}")
+    return "\n".join(line for line in lines if line)
+
+
+def plain_label(text: str = "") -> QLabel:
+    """Return a label that shows text as it is written: cards and errors come from strangers."""
+    label = QLabel(text)
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    label.setWordWrap(True)
+    return label
