@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .errors import TileRejected
-from .reference import Measure, MeasureValue, Tensor
+from .reference import LabelledArray, Measure, MeasureValue, Tensor
 
 Channel = Mapping[str, Any]
 """Statistics of one channel: minimum, maximum, mean, std, levels (0 to 100), quantiles, otsu."""
@@ -96,23 +96,27 @@ def _curve(channel: Channel) -> "tuple[np.ndarray[Any, Any], np.ndarray[Any, Any
 
 
 def measured(
-    measures: Collection[Measure], members: Mapping[str, Tensor]
+    measures: Collection[Measure], members: Mapping[Any, Tensor]
 ) -> dict[Measure, MeasureValue]:
     """Take the measures of the tensors at hand, as the reference does for a single sample.
 
     Sums are kept in float64, and scalars given as Python floats: numpy 1 and 2 promote others
     differently.
     """
-    from bioimageio.core import Sample
-    from bioimageio.core.stat_calculators import StatsCalculator
-
-    wanted = {measure for measure in measures if measure.member_id in members}
-    if not wanted:
-        return {}
-    exact = {name: tensor.astype("float64") for name, tensor in members.items()}
-    taken = StatsCalculator(wanted).update_and_get_all(Sample(members=exact, stat={}, id=None))
-    return {measure: _plain(taken[measure]) for measure in wanted}
+    exact = {name: tensor.data.astype("float64") for name, tensor in members.items()}
+    return {
+        measure: _taken(measure, exact[measure.member_id])
+        for measure in measures
+        if measure.member_id in exact
+    }
 
 
-def _plain(value: MeasureValue) -> MeasureValue:
-    return value if getattr(value, "dims", ()) else float(value)
+def _taken(measure: Measure, array: LabelledArray) -> MeasureValue:
+    from bioimageio.core import Tensor as NamedArray
+
+    if measure.name == "quantile":
+        method = getattr(measure, "method", "linear")
+        value = array.quantile(measure.q, dim=measure.axes, method=method)
+    else:
+        value = getattr(array, measure.name)(dim=measure.axes)  # mean, std or var
+    return NamedArray.from_xarray(value) if value.dims else float(value)

@@ -3,8 +3,10 @@
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from .code import load_callable
 from .description import Description
 from .errors import PackageBroken, ServingError, cause_of
 from .reference import Measure, Operator, Sample, StepDescription, TensorDescription
@@ -110,45 +112,68 @@ class OperatorShelf:
     def _steps(self, name: str, tensor: TensorDescription, bound: Bound) -> "list[Step]":
         declared = dict(self._declared())[name]
         return [
-            Step(name, make_operator(tensor, step, bound.get((name, index), {})))
+            Step(
+                name,
+                make_operator(self._description.folder, tensor, step, bound.get((name, index), {})),
+            )
             for index, step in enumerate(declared)
         ]
 
 
 def make_operator(
-    tensor: TensorDescription, step: StepDescription, arguments: Mapping[str, Any]
+    folder: Path, tensor: TensorDescription, step: StepDescription, arguments: Mapping[str, Any]
 ) -> Operator:
     """Make the reference's operator of one declared step, with some arguments replaced.
+
+    Parameters
+    ----------
+    folder
+        Of the package, for the file of a custom step.
+    tensor
+        The input or output that the step belongs to.
+    step
+        As declared.
+    arguments
+        Keyword arguments that replace declared ones.
 
     Raises
     ------
     PackageBroken
-        If an argument is wrong, or the file of a custom step is missing, changed or without digest.
+        If an argument is wrong, or the file of a custom step cannot be trusted or imported.
     """
     from bioimageio.core.proc_ops import get_proc
 
-    if str(step.id) == "custom" or hasattr(step, "callable"):
-        _check_custom(tensor, step)
     try:
+        if hasattr(step, "callable"):
+            return _custom(folder, tensor, step, arguments)
         return _plain_scalars(get_proc(_replaced(step, arguments), tensor))
-    except ServingError:
-        raise
+    except ServingError as error:
+        raise PackageBroken(error.cause, tensor=str(tensor.id)) from error
     except Exception as error:  # contributed code may raise anything when it is made
         message = f"processing step '{step.id}' cannot be made: {cause_of(error)}"
         raise PackageBroken(message, tensor=str(tensor.id)) from error
 
 
-def _check_custom(tensor: TensorDescription, step: StepDescription) -> None:
-    if step.sha256 is None:
-        message = f"the custom step {step.source} has no sha256, so its code is not run"
-        raise PackageBroken(message, tensor=str(tensor.id))
+def _custom(
+    folder: Path, tensor: TensorDescription, step: StepDescription, arguments: Mapping[str, Any]
+) -> Operator:
+    # The reference imports the file itself, but leaves it open and keeps a copy that it never
+    # removes; what it then makes of the callable is the same.
+    from bioimageio.core.proc_ops import CustomProcessing
+
+    source = str(getattr(step.source, "path", step.source))
+    sha256 = None if step.sha256 is None else str(step.sha256)
+    return CustomProcessing(
+        input=tensor.id,
+        output=tensor.id,
+        custom_factory=load_callable(folder, source, sha256, str(step.callable)),
+        kwargs={**step.kwargs, **arguments},
+    )
 
 
 def _replaced(step: StepDescription, arguments: Mapping[str, Any]) -> StepDescription:
     if not arguments:
         return step
-    if isinstance(step.kwargs, Mapping):
-        return step.model_copy(update={"kwargs": {**step.kwargs, **arguments}})
     current = step.kwargs.model_dump()
     if unknown := set(arguments) - set(current):
         raise PackageBroken(f"step '{step.id}' has no argument '{sorted(unknown)[0]}'")

@@ -20,3 +20,5 @@ Tensor: TypeAlias = Any
 """`bioimageio.core.Tensor`: an array with named axes."""
 Sample: TypeAlias = Any
 """`bioimageio.core.Sample`: tensors by name, and their measures."""
+LabelledArray: TypeAlias = Any
+"""`xarray.DataArray`, which a `Tensor` holds."""
