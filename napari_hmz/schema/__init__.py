@@ -10,6 +10,7 @@ from napari_hmz.schema.axes import (
     Sizes,
     extents,
     full_region,
+    intersection,
     sizes_of,
     slices,
 )
@@ -113,6 +114,7 @@ __all__ = [
     "Wanted",
     "extents",
     "full_region",
+    "intersection",
     "resolve_parameters",
     "sizes_of",
     "slices",

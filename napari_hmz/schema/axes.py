@@ -55,6 +55,20 @@ def extents(region: Mapping[AxisName, Interval]) -> Sizes:
     return {axis: stop - start for axis, (start, stop) in region.items()}
 
 
+def intersection(first: Mapping[AxisName, Interval], second: Mapping[AxisName, Interval]) -> Region:
+    """Return what two regions share, axis by axis of the first.
+
+    An axis that only one of them names does not bound it; where they do not meet, the interval
+    has no voxels (its stop equals its start).
+    """
+    shared: Region = {}
+    for axis, (start, stop) in first.items():
+        low, high = second.get(axis, (start, stop))
+        begin = max(start, low)
+        shared[axis] = (begin, max(begin, min(stop, high)))
+    return shared
+
+
 def slices(region: Mapping[AxisName, Interval], axes: Sequence[AxisName]) -> tuple[slice, ...]:
     """Return the index that cuts `region` out of an array with these `axes`."""
     return tuple(slice(*region[axis]) for axis in axes)

@@ -38,6 +38,12 @@ class Plan(Message):
     version: str
     region: Region
     """What part of the volume is worked on."""
+    context: Region = {}
+    """What tiles may read: the region, and a halo around it where there is more to see."""
+    tiled: tuple[AxisName, ...] = ()
+    """The axes along which a tile has an extent; the others are iterated, or taken by the model."""
+    channels: tuple[int, ...] = ()
+    """The volume's channel for each channel of the model; empty where `c` is iterated or absent."""
     block: Sizes
     halo: Sizes
     tile: Sizes

@@ -1,0 +1,193 @@
+"""Blocks of a plan: where each lies, what its tile covers, whom it touches, where it writes."""
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from hmz_backend.planning.roles import ordered
+from napari_hmz.schema import (
+    AxisName,
+    Interval,
+    OutputArray,
+    Plan,
+    Region,
+    Sizes,
+    extents,
+    intersection,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One block of a plan, in the coordinates of the volume.
+
+    ```
+    ┌───────────────┐
+    │ tile          │   what the model sees; it may reach outside the volume
+    │   ┌───────┐   │
+    │   │ core  │   │   what is kept; clipped to the plan's region
+    │   └───────┘   │
+    └───────────────┘
+    ```
+    """
+
+    index: int
+    """Raster order over the grid, axes in the order t c z y x."""
+    position: Sizes
+    core: Region
+    tile: Region
+
+
+def block_at(plan: Plan, index: int) -> Block:
+    """Return one block by its index; `IndexError` if the plan has no such block."""
+    if not 0 <= index < plan.blocks:
+        raise IndexError(f"block {index} of {plan.blocks}")
+    position: Sizes = {}
+    rest = index
+    for axis in reversed(ordered(plan.grid)):
+        rest, position[axis] = divmod(rest, plan.grid[axis])
+    return _block(plan, position)
+
+
+def block_index(plan: Plan, position: Sizes) -> int:
+    """Return the index of the block at a position of the grid."""
+    index = 0
+    for axis in ordered(plan.grid):
+        index = index * plan.grid[axis] + position[axis]
+    return index
+
+
+def _block(plan: Plan, position: Sizes) -> Block:
+    core: Region = {}
+    tile: Region = {}
+    for axis in plan.region:
+        start, stop = plan.region[axis]
+        begin = start + position[axis] * plan.block[axis]
+        core[axis] = (begin, min(begin + plan.block[axis], stop))
+        first = begin - plan.halo[axis]
+        tile[axis] = (first, first + plan.tile[axis])
+    return Block(block_index(plan, position), position, core, tile)
+
+
+def blocks(plan: Plan) -> Iterator[Block]:
+    """Yield every block once, neighbours close together (like a Morton curve); lazily.
+
+    Time points follow each other; the channels of one place follow each other, since chunks
+    often hold several of them.
+    """
+    low = dict.fromkeys(ordered(plan.grid), 0)
+    high = {axis: plan.grid[axis] for axis in low}
+    return (_block(plan, position) for position in _walk(plan, low, high))
+
+
+def _walk(plan: Plan, low: Sizes, high: Sizes) -> Iterator[Sizes]:
+    axis = _axis_to_split(plan, extents({name: (low[name], high[name]) for name in low}))
+    if axis is None:
+        yield dict(low)
+        return
+    # Halves of a power of two keep the order of a smaller grid inside that of a larger one.
+    middle = low[axis] + (1 << ((high[axis] - low[axis] - 1).bit_length() - 1))
+    yield from _walk(plan, low, {**high, axis: middle})
+    yield from _walk(plan, {**low, axis: middle}, high)
+
+
+def _axis_to_split(plan: Plan, counts: Sizes) -> AxisName | None:
+    if counts.get("t", 1) > 1:
+        return "t"
+    spatial = [axis for axis in counts if axis not in ("t", "c") and counts[axis] > 1]
+    if spatial:
+        return max(spatial, key=lambda axis: counts[axis] * plan.block[axis])
+    return "c" if counts.get("c", 1) > 1 else None
+
+
+def neighbours(plan: Plan, index: int) -> tuple[int, ...]:
+    """Return the blocks whose halos reach into this one, and the other way round; ascending.
+
+    ```
+    ┌──┬──┬──┐
+    │ o│ o│ o│   over faces, edges and corners, along the tiled axes only;
+    ├──┼──┼──┤   further than the next block only where the halo is longer than a block;
+    │ o│ ■│ o│   none along an axis without halo
+    ├──┼──┼──┤
+    │ o│ o│ o│
+    └──┴──┴──┘
+    ```
+    """
+    here = block_at(plan, index).position
+    reaches = [
+        range(max(0, here[axis] - reach), min(plan.grid[axis], here[axis] + reach + 1))
+        for axis, reach in ((axis, _reach(plan, axis)) for axis in plan.tiled)
+    ]
+    around = (
+        block_index(plan, {**here, **dict(zip(plan.tiled, place, strict=True))})
+        for place in itertools.product(*reaches)
+    )
+    return tuple(sorted(other for other in around if other != index))
+
+
+def _reach(plan: Plan, axis: AxisName) -> int:
+    return -(-plan.halo[axis] // plan.block[axis])
+
+
+def tile_part(plan: Plan, block: Block) -> Region:
+    """Return the part of a block's tile that is read; the rest of the tile is padded."""
+    return intersection(block.tile, plan.context)
+
+
+def blocks_in(plan: Plan, region: Region) -> list[int]:
+    """Return the blocks whose core meets `region`, ascending."""
+    ranges: list[range] = []
+    for axis in ordered(plan.grid):
+        start, stop = plan.region[axis]
+        low, high = region.get(axis, (start, stop))
+        block_px = plan.block[axis]
+        first = max(0, (low - start) // block_px)
+        last = min(plan.grid[axis], -(-(min(high, stop) - start) // block_px))
+        ranges.append(range(first, last) if high > low else range(0))
+    return _indices(plan, ranges)
+
+
+def blocks_reading(plan: Plan, region: Region) -> list[int]:
+    """Return the blocks whose tile reads a voxel of `region`, ascending."""
+    ranges: list[range] = []
+    for axis in ordered(plan.grid):
+        whole = plan.context.get(axis, plan.region[axis])
+        low, high = intersection({axis: whole}, region)[axis]
+        ranges.append(_reading_range(plan, axis, (low, high)) if high > low else range(0))
+    return _indices(plan, ranges)
+
+
+def _reading_range(plan: Plan, axis: AxisName, interval: Interval) -> range:
+    low, high = interval
+    origin = plan.region[axis][0] - plan.halo[axis]
+    first = (low - origin - plan.tile[axis]) // plan.block[axis] + 1
+    last = -(-(high - origin) // plan.block[axis])
+    return range(max(0, first), min(plan.grid[axis], last))
+
+
+def _indices(plan: Plan, ranges: list[range]) -> list[int]:
+    axes = ordered(plan.grid)
+    return [
+        block_index(plan, dict(zip(axes, place, strict=True)))
+        for place in itertools.product(*ranges)
+    ]
+
+
+def output_region(plan: Plan, output: OutputArray, block: Block) -> Region:
+    """Return where a block writes in an output: its core, counted from the region's start."""
+    region: Region = {}
+    for axis in output.axes:
+        if axis not in plan.region or (axis == "c" and plan.channels):
+            region[axis] = (0, output.shape[axis])  # channels that the model makes
+        else:
+            start, stop = block.core[axis]
+            origin = plan.region[axis][0]
+            region[axis] = (start - origin, stop - origin)
+    return region
+
+
+def chunk_key(plan: Plan, output: OutputArray, block: Block) -> str:
+    """Return the zarr key of the chunk that a block writes, for example `c/0/1/2`."""
+    place = output_region(plan, output, block)
+    numbers = (place[axis][0] // output.chunks[axis] for axis in output.axes)
+    return "/".join(["c", *(str(number) for number in numbers)])

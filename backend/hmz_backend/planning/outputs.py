@@ -1,0 +1,112 @@
+"""The arrays that a run writes, derived from the model's outputs and the volume's geometry."""
+
+from hmz_backend.planning.roles import AxisRoles, ordered
+from napari_hmz.errors import AxesMismatch, ParameterInvalid, PlanImpossible
+from napari_hmz.schema import (
+    AxisName,
+    ModelCard,
+    OutputArray,
+    OutputSpec,
+    Region,
+    Sizes,
+    VolumeRequest,
+    extents,
+)
+
+ARRAY_KINDS = ("instance-labels", "semantic-labels", "probabilities", "image", "embedding")
+"""Outputs that are arrays as large as the region; tables and points are not."""
+
+
+def wanted_outputs(card: ModelCard, names: tuple[str, ...]) -> tuple[OutputSpec, ...]:
+    """Return the outputs asked for, in the card's order; all arrays if none is named.
+
+    Raises
+    ------
+    ParameterInvalid
+        If the model has no such output.
+    PlanImpossible
+        If an output is not an array.
+    """
+    known = {spec.name: spec for spec in card.outputs}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise ParameterInvalid(
+            f"The model has no output {', '.join(unknown)}; it has {', '.join(known)}."
+        )
+    chosen = [known[name] for name in known if name in names]
+    tables = [spec.name for spec in chosen if spec.kind not in ARRAY_KINDS]
+    if tables:
+        raise PlanImpossible(f"The output {', '.join(tables)} is no array: not yet supported.")
+    chosen = chosen or [spec for spec in card.outputs if spec.kind in ARRAY_KINDS]
+    if not chosen:
+        raise PlanImpossible("The model has no output that is an array.")
+    return tuple(chosen)
+
+
+def output_channels(spec: OutputSpec) -> int:
+    """Return how many channels a model's output has; 1 where it has no such axis."""
+    return max(1, len(spec.channels) or len(spec.classes)) if "c" in spec.axes else 1
+
+
+def output_array(
+    spec: OutputSpec, volume: VolumeRequest, region: Region, roles: AxisRoles, block: Sizes
+) -> OutputArray:
+    """Return the array that an output becomes: iterated axes come back, a single channel goes.
+
+    Raises
+    ------
+    AxesMismatch
+        If the model makes channels for each channel of the image.
+    PlanImpossible
+        If the output lacks an axis of the tile, or is instance labels with several channels.
+    """
+    lacking = [axis for axis in roles.tiled if axis not in spec.axes]
+    if lacking:
+        raise PlanImpossible(f"The output {spec.name} has no axis {', '.join(lacking)}.")
+    made = output_channels(spec)
+    _check_channels(spec, made, roles)
+    axes = ordered({*roles.tiled, *roles.iterated} | ({"c"} if made > 1 else set()))
+    own: Sizes = {"c": made} if made > 1 else {}
+    shape = {**extents(region), **own}
+    chunks = {**block, **own}
+    spatial = [axis for axis in axes if axis != "c"]
+    return OutputArray(
+        name=spec.name,
+        kind=spec.kind,
+        axes=axes,
+        shape={axis: shape[axis] for axis in axes},
+        chunks={axis: chunks[axis] for axis in axes},
+        dtype=spec.dtype,
+        voxel_size={a: volume.voxel_size[a] for a in spatial if a in volume.voxel_size},
+        units={a: volume.units[a] for a in spatial if a in volume.units},
+        translation={a: _translation(volume, region, a) for a in spatial},
+        channels=_channel_names(spec, volume, region, made, axes),
+    )
+
+
+def _check_channels(spec: OutputSpec, made: int, roles: AxisRoles) -> None:
+    if made > 1 and "c" in roles.iterated:
+        raise AxesMismatch(
+            f"The output {spec.name} has {made} channels for each channel of the image.",
+            remedy="Choose one channel of the image.",
+        )
+    if made > 1 and spec.kind == "instance-labels":
+        raise PlanImpossible(f"The output {spec.name} has instance labels in {made} channels.")
+
+
+def _translation(volume: VolumeRequest, region: Region, axis: AxisName) -> float:
+    return volume.translation.get(axis, 0.0) + region[axis][0] * volume.voxel_size.get(axis, 1.0)
+
+
+def _channel_names(
+    spec: OutputSpec,
+    volume: VolumeRequest,
+    region: Region,
+    made: int,
+    axes: tuple[AxisName, ...],
+) -> tuple[str, ...]:
+    if "c" not in axes:
+        return ()
+    if made > 1:
+        return spec.channels or tuple(found.name for found in spec.classes)
+    return volume.channel_names[slice(*region["c"])]

@@ -1,0 +1,191 @@
+"""The making of a plan: everything checked and fixed before any pixel travels."""
+
+import math
+from dataclasses import dataclass
+
+from hmz_backend.planning.checks import (
+    check_extents,
+    check_voxel_size,
+    checked_parameters,
+    checked_region,
+    tile_dtype,
+)
+from hmz_backend.planning.chunks import count_plan_chunks
+from hmz_backend.planning.estimate import (
+    chunk_bytes,
+    output_bytes,
+    run_seconds,
+    tile_memory_bytes,
+)
+from hmz_backend.planning.needs import axis_needs
+from hmz_backend.planning.outputs import output_array, wanted_outputs
+from hmz_backend.planning.roles import AxisRoles, axis_roles
+from hmz_backend.planning.tiling import AxisNeed, AxisTiling, tile_axes, tile_voxels
+from napari_hmz.errors import PlanImpossible
+from napari_hmz.schema import (
+    AxisName,
+    ModelCard,
+    OutputSpec,
+    Plan,
+    Region,
+    RunRequest,
+    Sizes,
+    VolumeRequest,
+    extents,
+    full_region,
+    intersection,
+)
+
+
+def make_plan(
+    card: ModelCard,
+    volume: VolumeRequest,
+    request: RunRequest,
+    *,
+    memory_budget_bytes: int,
+    tiles_in_flight: int,
+) -> Plan:
+    """Resolve a request against a model and a volume into the one plan that causes work.
+
+    Parameters
+    ----------
+    card, volume, request
+        The model, the image, and what is asked.
+    memory_budget_bytes
+        What all tiles in the air may need together.
+    tiles_in_flight
+        How many tiles are in the air at once.
+
+    Raises
+    ------
+    VolumeEmpty, RegionInvalid, AxesMismatch, DtypeUnsuitable, ParameterInvalid
+        If the request does not fit the image or the model.
+    VoxelSizeMismatch
+        If the voxel size is far from the model's, and `request.ignore_voxel_size` is not set.
+    PlanImpossible
+        If no tile fits the model's rules and the memory.
+    """
+    checked = _check(card, volume, request)
+    needs, warnings = axis_needs(card, volume, request, checked.region, checked.tiled)
+    tilings = _fit_memory(card, needs, memory_budget_bytes, tiles_in_flight)
+    plan = _assemble(card, volume, checked, tilings)
+    voxels = tile_voxels(tilings)
+    chunks = count_plan_chunks(plan, volume)
+    return plan.model_copy(
+        update={
+            "chunks_needed": chunks,
+            "bytes_up": chunks * chunk_bytes(volume),
+            "bytes_down": output_bytes(plan.outputs),
+            "memory_bytes": tiles_in_flight * tile_memory_bytes(card.tile, voxels),
+            "seconds": run_seconds(card.tile, voxels, plan.blocks),
+            "warnings": tuple(text for text in (checked.warning, *warnings) if text),
+        }
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    region: Region
+    roles: AxisRoles
+    outputs: tuple[OutputSpec, ...]
+    warning: str
+
+    @property
+    def tiled(self) -> tuple[AxisName, ...]:
+        return self.roles.tiled
+
+
+def _check(card: ModelCard, volume: VolumeRequest, request: RunRequest) -> _Checked:
+    spec = card.inputs[0]
+    check_extents(volume)
+    region = checked_region(volume, request.region)
+    roles = axis_roles(spec, volume, request.channels, request.region.get("c"))
+    if roles.channels:
+        region["c"] = (min(roles.channels), max(roles.channels) + 1)
+    tile_dtype(volume.dtype, spec)
+    checked_parameters(card, request.parameters)
+    outputs = wanted_outputs(card, request.outputs)
+    warning = check_voxel_size(spec, volume, ignore=request.ignore_voxel_size)
+    return _Checked(region, roles, outputs, warning)
+
+
+def _fit_memory(
+    card: ModelCard, needs: dict[AxisName, AxisNeed], budget_bytes: int, tiles: int
+) -> dict[AxisName, AxisTiling]:
+    """Halve the preferred tile along its longest axis until the tiles in the air fit."""
+    tilings = tile_axes(needs)
+    while tiles * tile_memory_bytes(card.tile, tile_voxels(tilings)) > budget_bytes:
+        smaller = _smaller(needs, tilings)
+        if smaller is None:
+            needed = tiles * tile_memory_bytes(card.tile, tile_voxels(tilings))
+            raise PlanImpossible(
+                f"{tiles} tiles of {' x '.join(str(t.tile_px) for t in tilings.values())} voxels "
+                f"need {needed / 2**20:.0f} MiB; the backend has {budget_bytes / 2**20:.0f} MiB."
+            )
+        needs, tilings = smaller
+    return tilings
+
+
+def _smaller(
+    needs: dict[AxisName, AxisNeed], tilings: dict[AxisName, AxisTiling]
+) -> tuple[dict[AxisName, AxisNeed], dict[AxisName, AxisTiling]] | None:
+    for axis in sorted(tilings, key=lambda name: -tilings[name].tile_px):
+        tried = needs[axis].with_preferred(tilings[axis].tile_px // 2)
+        changed = tile_axes({**needs, axis: tried})
+        if changed[axis].tile_px < tilings[axis].tile_px:
+            return {**needs, axis: tried}, changed
+    return None
+
+
+def _assemble(
+    card: ModelCard,
+    volume: VolumeRequest,
+    checked: _Checked,
+    tilings: dict[AxisName, AxisTiling],
+) -> Plan:
+    """Put the geometry together; the figures follow, since they are counted from it."""
+    region, roles = checked.region, checked.roles
+    single = {axis: extents(region)[axis] if axis not in roles.iterated else 1 for axis in region}
+    block = {**single, **{axis: tiling.block_px for axis, tiling in tilings.items()}}
+    tile = {**single, **{axis: tiling.tile_px for axis, tiling in tilings.items()}}
+    halo = {axis: tilings[axis].halo_px if axis in tilings else 0 for axis in region}
+    grid = {axis: -(-extents(region)[axis] // block[axis]) for axis in region}
+    outputs = tuple(output_array(spec, volume, region, roles, block) for spec in checked.outputs)
+    return Plan(
+        model=card.id,
+        version=card.version,
+        region=region,
+        context=_context(volume, checked, halo),
+        tiled=roles.tiled,
+        channels=roles.channels,
+        block=block,
+        halo=halo,
+        tile=tile,
+        grid=grid,
+        blocks=math.prod(grid.values()),
+        voxels=math.prod(extents(region).values()),
+        outputs=outputs,
+        chunks_needed=0,
+        bytes_up=0,
+        bytes_down=0,
+        memory_bytes=0,
+    )
+
+
+def _context(volume: VolumeRequest, checked: _Checked, halo: Sizes) -> Region:
+    """Return what tiles may read: the region and a halo around it, as far as the volume reaches.
+
+    Joined by any overlap, two objects of the region would be one if they touch outside it, and
+    whether that is seen would depend on the blocks: there, tiles stop at the region.
+    """
+    exact = any(
+        spec.stitch.mode == "merge-labels" and spec.stitch.rule == "overlap"
+        for spec in checked.outputs
+    )
+    if exact:
+        return dict(checked.region)
+    grown: Region = {
+        axis: (start - halo[axis], stop + halo[axis])
+        for axis, (start, stop) in checked.region.items()
+    }
+    return intersection(grown, full_region(volume.shape))
