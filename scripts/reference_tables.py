@@ -1,0 +1,84 @@
+"""Write the pages of docs/reference that are tables of what the code says: errors and settings."""
+
+from pathlib import Path
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from hmz_backend.settings import Settings
+from napari_hmz.errors import error_classes
+from napari_hmz.settings import ClientSettings
+
+REFERENCE = Path(__file__).parents[1] / "docs" / "reference"
+
+ERRORS = """# Errors
+
+Made from `napari_hmz/errors.py` by `python scripts/reference_tables.py`. The code is stable: a
+program may compare it. In Python each is a class of `napari_hmz.errors`, the same one whether it
+was raised here or by the backend.
+
+| code | class | status | what it means | what to do |
+|---|---|---|---|---|
+"""
+
+SETTINGS = """# Settings
+
+Made by `python scripts/reference_tables.py`. An argument wins over the environment, and the
+environment over the file.
+
+## Client
+
+In the file `client.toml` of the user's configuration folder (`HMZ_CONFIG` names another one), in
+lower case and without the prefix.
+
+| variable | default | what it does |
+|---|---|---|
+"""
+
+BACKEND = """
+## Backend
+
+In the TOML file given by `hmz-backend serve --config FILE` (or `HMZ_BACKEND_CONFIG`), in lower
+case and without the prefix.
+
+| variable | default | what it does |
+|---|---|---|
+"""
+
+
+def error_rows() -> list[str]:
+    """Return one table row per error, by code."""
+    return [
+        f"| `{code}` | `{kind.__name__}` | {kind.status} "
+        f"| {(kind.__doc__ or '').splitlines()[0]} | {kind.default_remedy} |"
+        for code, kind in sorted(error_classes().items())
+    ]
+
+
+def setting_rows(model: type[BaseModel], prefix: str) -> list[str]:
+    """Return one table row per setting, in the order of the code."""
+    return [
+        f"| `{prefix}{name.upper()}` | {_default(field)} | {field.description} |"
+        for name, field in model.model_fields.items()
+    ]
+
+
+def _default(field: FieldInfo) -> str:
+    if field.default_factory is not None:
+        return "depends on the machine"
+    return "none" if field.default in (None, "", ()) else f"`{field.default}`"
+
+
+def pages() -> dict[str, str]:
+    """Return the content of every page that is made here, by file name."""
+    client = "\n".join(setting_rows(ClientSettings, "HMZ_"))
+    backend = "\n".join(setting_rows(Settings, "HMZ_BACKEND_"))
+    return {
+        "errors.md": ERRORS + "\n".join(error_rows()) + "\n",
+        "settings.md": f"{SETTINGS}{client}\n{BACKEND}{backend}\n",
+    }
+
+
+if __name__ == "__main__":
+    for name, text in pages().items():
+        (REFERENCE / name).write_text(text, encoding="utf-8")
