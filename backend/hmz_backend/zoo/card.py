@@ -82,7 +82,7 @@ def make_card(description: Description, extension: Extension, digest: str) -> Mo
         inputs=inputs,
         outputs=outputs,
         parameters=extension.parameters,
-        normalise=extension.normalise or _normalise(description),
+        normalise=extension.normalise or _normalise(description, extension),
         tile=extension.tile or _tile(description, inputs[0]),
         access=extension.access,
         quality=extension.quality,
@@ -146,9 +146,10 @@ def _citation(entry: Words) -> Citation:
     return Citation(text=entry.text, doi=str(entry.doi or ""), url=str(entry.url or ""))
 
 
-def _normalise(description: Description) -> NormaliseSpec:
+def _normalise(description: Description, extension: Extension) -> NormaliseSpec:
     steps = [step for tensor in description.inputs.values() for step in tensor.preprocessing]
     measures = [word for step in steps for word in _measures(step)]
+    measures += sorted(extension.statistics_bindings)  # figures of the volume that a step is given
     if measures:
         return NormaliseSpec(scope="volume", measures=tuple(dict.fromkeys(measures)))
     fixed = any(str(step.id).startswith(("fixed_", "scale_linear")) for step in steps)
