@@ -423,7 +423,7 @@ def error_classes() -> dict[str, type[HmzError]]:
     waiting: list[type[HmzError]] = [HmzError]
     while waiting:
         kind = waiting.pop()
-        found[kind.code] = kind
+        found.setdefault(kind.code, kind)  # a subclass without a code of its own stays out
         waiting.extend(kind.__subclasses__())
     return found
 
