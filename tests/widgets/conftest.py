@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakSet
 
 import pytest
 from pytestqt.qtbot import QtBot
@@ -78,26 +79,31 @@ def open_zoo(make_napari_viewer_proxy: Untyped, make_card: MakeCard, qtbot: QtBo
 
 
 @pytest.fixture(autouse=True)
-def no_leaks(request: pytest.FixtureRequest) -> Iterator[None]:
+def no_leaks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Fail if a test leaves widgets, bridges or threads of ours behind."""
+    bridges: WeakSet[Bridge] = WeakSet()
+    begin = Bridge.__init__
+
+    def noted(self: Bridge) -> None:
+        bridges.add(self)
+        begin(self)
+
+    monkeypatch.setattr(Bridge, "__init__", noted)
     yield
     if QApplication.instance() is None or request.node.rep_call.failed:
         return  # the traceback of a failure holds on to everything
-    deadline = time.monotonic() + 5.0
-    while leaks() and time.monotonic() < deadline:  # a worker's thread ends after its last signal
+    deadline = time.monotonic() + 10.0
+    while [*widgets(), *threads(), *bridges] and time.monotonic() < deadline:
         QApplication.processEvents()
-        time.sleep(0.02)
-    assert not leaks()
+        time.sleep(0.1)  # a worker's thread ends a little after its last signal
+        gc.collect()
+    assert not [*widgets(), *threads(), *bridges]
 
 
-def leaks() -> list[object]:
-    """Return what of ours is alive."""
-    gc.collect()
-    threads = [thread for thread in threading.enumerate() if thread.name.startswith("hmz")]
-    widgets = [
-        widget
-        for widget in QApplication.allWidgets()
-        if type(widget).__module__.startswith("hmz_widgets")
-    ]
-    bridges = [found for found in gc.get_objects() if isinstance(found, Bridge)]
-    return [*threads, *widgets, *bridges]
+def threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name.startswith("hmz")]
+
+
+def widgets() -> list[Untyped]:
+    ours = QApplication.allWidgets()
+    return [widget for widget in ours if type(widget).__module__.startswith("hmz_widgets")]
