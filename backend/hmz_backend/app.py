@@ -1,0 +1,153 @@
+"""The application: every part given, or made from the settings, and put together in one place.
+
+What runs where: routes, drivers and the dispatcher are coroutines of one event loop; decoding,
+stitching and files are worker threads; the database has one writer thread; the engine computes.
+"""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+
+from fastapi import Depends, FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+
+import napari_hmz
+from hmz_backend.database.access import Database
+from hmz_backend.dispatch.dispatcher import Dispatcher, Patience
+from hmz_backend.engines.protocol import Engine
+from hmz_backend.executors.local import LocalExecutor
+from hmz_backend.executors.protocol import Executor
+from hmz_backend.identity.chain import Chain
+from hmz_backend.identity.protocol import Identity
+from hmz_backend.routes import health, models, outputs, plans, problems, runs, volumes
+from hmz_backend.routes.dependencies import Services, caller
+from hmz_backend.routes.gate import LOOPBACK_NAMES, Gate
+from hmz_backend.runs.block_worker import BlockWorker
+from hmz_backend.runs.catalogue import Catalogue, Packages
+from hmz_backend.runs.parts import Parts
+from hmz_backend.runs.planner import Planner
+from hmz_backend.runs.service import RunService
+from hmz_backend.runs.volumes import Volumes
+from hmz_backend.settings import Settings
+from hmz_backend.stores.cache import ChunkCache
+from hmz_backend.stores.staging import StagingArea
+from napari_hmz.errors import HmzError
+from napari_hmz.schema import wire
+
+MakeExecutor = Callable[[BlockWorker], Executor]
+
+
+def build_app(
+    settings: Settings,
+    *,
+    engine: Engine,
+    packages: Packages,
+    identities: Sequence[Identity],
+    executor: MakeExecutor | None = None,
+) -> FastAPI:
+    """Return the application; its parts start with it, and are closed when it stops.
+
+    Parameters
+    ----------
+    settings
+        All settings.
+    engine
+        What computes tiles; closed at the end.
+    packages
+        The model packages.
+    identities
+        Who may call, asked in turn.
+    executor
+        Makes what runs block tasks; none: this process.
+    """
+
+    def parts_of(app: FastAPI) -> AbstractAsyncContextManager[None]:
+        return _running(
+            app,
+            settings,
+            engine=engine,
+            packages=packages,
+            identities=identities,
+            make_executor=executor,
+        )
+
+    names = LOOPBACK_NAMES if settings.host in ("127.0.0.1", "localhost", "::1") else frozenset()
+    app = FastAPI(
+        title="napari-hmz backend",
+        version=napari_hmz.__version__,
+        summary="Large images in, segmentations out, chunk by chunk.",
+        docs_url=None,  # those pages load scripts from elsewhere
+        redoc_url=None,
+        openapi_url=None,  # served below, to callers only
+        lifespan=parts_of,
+        middleware=[Middleware(Gate, names=names)],
+    )
+    for resource in (health, models, volumes, plans, runs, outputs):
+        app.include_router(resource.router)
+    app.add_api_route(
+        f"{wire.API}/openapi.json",
+        app.openapi,
+        include_in_schema=False,
+        dependencies=[Depends(caller)],
+    )
+    app.add_exception_handler(HmzError, problems.on_error)
+    app.add_exception_handler(RequestValidationError, problems.on_invalid)
+    app.add_exception_handler(HTTPException, problems.on_http)
+    return app
+
+
+@asynccontextmanager
+async def _running(
+    app: FastAPI,
+    settings: Settings,
+    *,
+    engine: Engine,
+    packages: Packages,
+    identities: Sequence[Identity],
+    make_executor: MakeExecutor | None,
+) -> AsyncIterator[None]:
+    database = Database.open(settings.database_address)
+    threads = ThreadPoolExecutor(settings.threads, thread_name_prefix="hmz-work")
+    dispatcher = Dispatcher(
+        engine, settings.engine_timeout_s, Patience(total_s=settings.engine_patience_s)
+    )
+    worker = BlockWorker(dispatcher, threads)
+    made = (
+        make_executor(worker) if make_executor else LocalExecutor(worker, settings.tiles_in_flight)
+    )
+    catalogue = Catalogue(packages, threads)
+    store = Volumes(
+        database,
+        StagingArea(settings.data_dir / "volumes", settings.staging_quota_bytes),
+        ChunkCache(settings.chunk_cache_bytes),
+        threads,
+        settings.credit_bytes,
+    )
+    parts = Parts(database, store, dispatcher, made, threads, settings.tiles_in_flight)
+    planner = Planner(
+        catalogue, store, database, settings.memory_budget_bytes, settings.tiles_in_flight
+    )
+    service = RunService(
+        _folder(settings, "runs"), parts, planner, worker, settings.engine, napari_hmz.__version__
+    )
+    app.state.services = Services(
+        Chain(identities), catalogue, store, planner, service, settings.engine
+    )
+    await service.start()
+    try:
+        yield
+    finally:
+        await service.stop()
+        await made.close()
+        await engine.close()
+        threads.shutdown(cancel_futures=True)
+        database.close()
+
+
+def _folder(settings: Settings, name: str) -> Path:
+    path = settings.data_dir / name
+    path.mkdir(parents=True, exist_ok=True)
+    return path

@@ -1,0 +1,98 @@
+"""`hmz-backend serve`: read the settings, choose every implementation, listen, stop gracefully."""
+
+import ipaddress
+import os
+import secrets
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import SecretStr
+
+from hmz_backend.app import build_app
+from hmz_backend.cli.chosen_engine import choose_engine
+from hmz_backend.identity.shared_token import SharedToken
+from hmz_backend.server import (
+    address_of,
+    listen,
+    make_server,
+    set_up_logging,
+    write_handshake,
+)
+from hmz_backend.settings import Settings, load_settings
+from hmz_backend.zoo.catalogue import Zoo
+from hmz_backend.zoo.shipped import shipped_models
+from napari_hmz.errors import SettingsInvalid
+
+LEAST_TOKEN = 8  # letters: shorter ones can be guessed
+
+
+def serve(
+    *,
+    config: Annotated[Path | None, typer.Option(help="TOML file with settings.")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes any.")] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Folder of volumes and runs.")] = None,
+    engine: Annotated[str | None, typer.Option(help="`embedded` or `triton`.")] = None,
+    handshake: Annotated[
+        Path | None, typer.Option(help="Write address, token and process id here once listening.")
+    ] = None,
+) -> None:
+    """Serve models until stopped; SIGTERM and Ctrl-C let open requests end."""
+    set_up_logging()
+    settings = load_settings(config, host=host, port=port, data_dir=data_dir, engine=engine)
+    check_address(settings)
+    token = chosen_token(settings)
+    zoo = Zoo([shipped_models(), *settings.models])
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        socket = stack.enter_context(listen(settings.host, settings.port))
+        app = build_app(
+            settings,
+            engine=choose_engine(settings, zoo, stack),
+            packages=zoo,
+            identities=[SharedToken(token)],
+        )
+
+        def say_so() -> None:
+            url = address_of(socket)
+            if handshake is not None:
+                write_handshake(handshake, url, token.get_secret_value())
+            typer.echo(f"listening on {url}", err=True)
+
+        make_server(app, settings, say_so).run([socket])
+
+
+def check_address(settings: Settings) -> None:
+    """Refuse to be reachable from elsewhere as long as one shared token is all that is asked for.
+
+    Raises
+    ------
+    SettingsInvalid
+        If `host` is not a loopback address.
+    """
+    try:
+        loopback = ipaddress.ip_address(settings.host).is_loopback
+    except ValueError:
+        loopback = settings.host == "localhost"
+    if not loopback:
+        raise SettingsInvalid(
+            f"The backend does not listen on {settings.host}: anyone could try the shared token.",
+            remedy="Listen on 127.0.0.1; other addresses need an identity provider.",
+        )
+
+
+def chosen_token(settings: Settings) -> SecretStr:
+    """Return the shared token: from the settings, from HMZ_TOKEN, or made up.
+
+    Raises
+    ------
+    SettingsInvalid
+        If it is too short.
+    """
+    given = settings.token or SecretStr(os.environ.get("HMZ_TOKEN", ""))
+    token = given if given.get_secret_value() else SecretStr(secrets.token_urlsafe(32))
+    if len(token.get_secret_value()) < LEAST_TOKEN:
+        raise SettingsInvalid(f"The token must have at least {LEAST_TOKEN} letters.")
+    return token

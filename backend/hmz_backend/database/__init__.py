@@ -1,0 +1,1 @@
+"""What must survive a restart: volumes, runs, finished blocks, numbered events."""

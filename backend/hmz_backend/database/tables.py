@@ -1,0 +1,87 @@
+"""The tables; a change here needs a migration in `alembic/versions`."""
+
+from sqlalchemy import Float, ForeignKey, Index, UniqueConstraint
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class Base(DeclarativeBase):
+    """The root of all tables."""
+
+
+class VolumeRow(Base):
+    """One volume of one principal; the same data announced twice is one row."""
+
+    __tablename__ = "volumes"
+    __table_args__ = (
+        UniqueConstraint("issuer", "subject", "fingerprint", name="volume_of_principal"),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    issuer: Mapped[str]
+    subject: Mapped[str]
+    fingerprint: Mapped[str]
+    request: Mapped[str]
+    """VolumeRequest as JSON."""
+    created_at: Mapped[str]
+
+
+class RunRow(Base):
+    """One run, with everything that was fixed when it was created."""
+
+    __tablename__ = "runs"
+    __table_args__ = (
+        UniqueConstraint("issuer", "subject", "idempotency_key", name="run_of_request"),
+        Index("runs_by_state", "state"),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    issuer: Mapped[str]
+    subject: Mapped[str]
+    idempotency_key: Mapped[str | None]
+    volume: Mapped[str] = mapped_column(ForeignKey("volumes.id"))
+    state: Mapped[str]
+    request: Mapped[str]
+    plan: Mapped[str]
+    provenance: Mapped[str]
+    results: Mapped[str]
+    error: Mapped[str | None]
+    """Problem as JSON."""
+    created_at: Mapped[str]
+    started_at: Mapped[str | None]
+    ended_at: Mapped[str | None]
+
+
+class BlockRow(Base):
+    """What is known of one block in one output; `final` once its chunk will not change again."""
+
+    __tablename__ = "blocks"
+
+    run: Mapped[str] = mapped_column(ForeignKey("runs.id"), primary_key=True)
+    output: Mapped[str] = mapped_column(primary_key=True)
+    block: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    digest: Mapped[str]
+    """SHA-256 of the stored chunk; empty where it is all fill value."""
+    objects: Mapped[int]
+    """How many objects the block's core has, for instance labels."""
+    final: Mapped[bool]
+
+
+class EventRow(Base):
+    """One event of one run, in the order of `number`."""
+
+    __tablename__ = "events"
+
+    run: Mapped[str] = mapped_column(ForeignKey("runs.id"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    body: Mapped[str]
+
+
+class SpeedRow(Base):
+    """How fast a model has been here: what a plan's seconds are made from."""
+
+    __tablename__ = "speeds"
+
+    model: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[str] = mapped_column(primary_key=True)
+    voxels: Mapped[int]
+    seconds: Mapped[float] = mapped_column(Float)

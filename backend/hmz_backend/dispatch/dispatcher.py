@@ -1,0 +1,109 @@
+"""The way to the engine: one small window per model, so that the queue stays ours.
+
+The engine knows no persons and cannot be asked to reorder; so it gets twice as many tiles as it has
+instances, and everything else waits here, by priority. Runs on the event loop.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from numpy.typing import NDArray
+
+from hmz_backend.dispatch.window import Priority, Window
+from hmz_backend.engines.protocol import Engine, TileRequest
+from napari_hmz.errors import EngineBusy, EngineUnavailable
+
+log = logging.getLogger(__name__)
+Model = tuple[str, str]
+T = TypeVar("T")
+TILES_PER_INSTANCE = 2  # one that is computed, and the next one at hand
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How failures that may pass are met.
+
+    Parameters
+    ----------
+    first_s, longest_s
+        The first pause, doubled up to the longest.
+    total_s
+        After this long without success, the error is raised.
+    """
+
+    first_s: float = 0.2
+    longest_s: float = 10.0
+    total_s: float = 3600.0
+
+
+@dataclass
+class Dispatcher:
+    """Hands tiles to the engine.
+
+    Parameters
+    ----------
+    engine
+        What computes.
+    timeout_s
+        How long one tile may take.
+    patience
+        How an engine that is busy or down is met.
+    """
+
+    engine: Engine
+    timeout_s: float = 600.0
+    patience: Patience = Patience()
+    _windows: dict[Model, Window] = field(default_factory=dict)
+    _trouble: dict[Model, str] = field(default_factory=dict)
+
+    async def infer(self, request: TileRequest, priority: Priority) -> Mapping[str, NDArray[Any]]:
+        """Return the outputs for one tile, once it is its turn.
+
+        Raises
+        ------
+        EngineBusy, EngineUnavailable
+            If that lasts longer than the patience.
+        EngineFailed
+            If the model fails on this tile.
+        """
+        model = (request.model, request.version)
+        window = self._windows.get(model) or await self._make_window(model)
+        async with window.place(priority):
+            return await self._insist(
+                model, lambda: self.engine.infer(request, timeout_s=self.timeout_s)
+            )
+
+    def trouble(self, model: str, version: str) -> str:
+        """Say why tiles of this model wait for the engine; empty while they do not."""
+        return self._trouble.get((model, version), "")
+
+    @property
+    def troubles(self) -> str:
+        """What is wrong with the engine, for any model."""
+        return "; ".join(sorted(set(self._trouble.values())))
+
+    async def _make_window(self, model: Model) -> Window:
+        capacity = await self._insist(model, lambda: self.engine.describe(*model))
+        size = max(1, capacity.instances) * TILES_PER_INSTANCE
+        return self._windows.setdefault(model, Window(size))
+
+    async def _insist(self, model: Model, call: Callable[[], Awaitable[T]]) -> T:
+        pause_s, waited_s = self.patience.first_s, 0.0
+        while True:
+            try:
+                answer = await call()
+            except (EngineBusy, EngineUnavailable) as error:
+                if waited_s >= self.patience.total_s:
+                    raise
+                if model not in self._trouble:
+                    log.warning("%s %s waits for the engine: %s", *model, error.detail)
+                self._trouble[model] = error.detail
+                await asyncio.sleep(pause_s)  # the engine has to come back by itself
+                waited_s += pause_s
+                pause_s = min(2 * pause_s, self.patience.longest_s)
+            else:
+                self._trouble.pop(model, None)
+                return answer

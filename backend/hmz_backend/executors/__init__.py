@@ -1,0 +1,1 @@
+"""What gets block tasks done, here or on other machines."""

@@ -1,0 +1,1 @@
+"""How a caller is known: one kind of credential per module, asked in a chain."""

@@ -1,0 +1,77 @@
+"""What routes ask for: the caller, and the services behind them."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+import napari_hmz
+from hmz_backend.identity.chain import Chain
+from hmz_backend.identity.protocol import Credential, Principal
+from hmz_backend.runs.catalogue import Catalogue
+from hmz_backend.runs.planner import Planner
+from hmz_backend.runs.service import RunService
+from hmz_backend.runs.volumes import Volumes
+from napari_hmz.schema import Health, wire
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything that routes hand requests to.
+
+    Parameters
+    ----------
+    identity
+        Knows callers.
+    catalogue, volumes, planner, runs
+        One per resource.
+    engine
+        The kind of engine, for health.
+    """
+
+    identity: Chain
+    catalogue: Catalogue
+    volumes: Volumes
+    planner: Planner
+    runs: RunService
+    engine: str
+
+    def health(self) -> Health:
+        """Return how the backend is: degraded while the engine cannot be used."""
+        trouble = self.runs.parts.dispatcher.troubles
+        return Health(
+            status="degraded" if trouble else "ok",
+            version=napari_hmz.__version__,
+            protocol=wire.PROTOCOL_VERSION,
+            oldest_client=wire.OLDEST_CLIENT,
+            engine=self.engine,
+            detail=trouble,
+        )
+
+    def end_streams(self) -> None:
+        """Let event streams and long polls end: the backend stops."""
+        self.runs.end_streams()
+        self.volumes.end_polls()
+
+
+BEARER = HTTPBearer(auto_error=False, description="The token of this backend.")
+
+
+def services(request: Request) -> Services:
+    """Return the services of the application."""
+    found: Services = request.app.state.services
+    return found
+
+
+At = Annotated[Services, Depends(services)]
+
+
+async def caller(
+    at: At, given: Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)]
+) -> Principal:
+    """Return who asks, or raise `NotSignedIn`."""
+    return await at.identity.require(Credential(given.credentials if given else None))
+
+
+Caller = Annotated[Principal, Depends(caller)]

@@ -1,0 +1,126 @@
+"""The gate: what is checked of every request before any route, and said with every answer.
+
+```
+request → id given → Host and Origin ours? → protocol new enough? → route
+        ← id and protocol in the answer's headers ←
+```
+
+A page in a browser can reach 127.0.0.1 under a name of its own (DNS rebinding): so only the names
+that this backend is known under are answered, and no page of another origin.
+"""
+
+import logging
+import re
+import time
+from collections.abc import Collection, MutableMapping
+from secrets import token_hex
+from typing import Any
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from hmz_backend.routes.problems import on_error
+from napari_hmz.errors import AddressRefused, ClientTooOld, HmzError
+from napari_hmz.schema import wire
+
+log = logging.getLogger(__name__)
+_GOOD_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "[::1]"})
+
+
+class Gate:
+    """ASGI middleware around the whole application.
+
+    Parameters
+    ----------
+    app
+        What is behind.
+    names
+        Host names that this backend answers to; empty: any (a proxy in front checks them).
+    """
+
+    def __init__(self, app: ASGIApp, names: Collection[str]) -> None:
+        self.app = app
+        self.names = frozenset(names)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request through, or refuse it."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        given = headers.get(wire.REQUEST_ID_HEADER, "")
+        number = given if _GOOD_ID.fullmatch(given) else token_hex(8)
+        state: MutableMapping[str, Any] = scope.setdefault("state", {})
+        state["request_id"] = number
+        answer = _Answer(send, number)
+        started_s = time.monotonic()
+        try:
+            self._check(headers)
+            await self.app(scope, receive, answer)
+        except HmzError as error:
+            await self._refuse(error, answer, scope, receive)
+        except Exception as error:  # whatever it is: its text stays here
+            log.exception("request %s", number)
+            if answer.started:
+                raise
+            await self._refuse(error, answer, scope, receive)
+        finally:
+            log.info(
+                "%s %s %s %.0f ms [%s]",
+                scope["method"],
+                scope["path"],
+                answer.status,
+                1000 * (time.monotonic() - started_s),
+                number,
+            )
+
+    async def _refuse(
+        self, error: Exception, answer: "_Answer", scope: Scope, receive: Receive
+    ) -> None:
+        response = await on_error(Request(scope), error)
+        await response(scope, receive, answer)
+
+    def _check(self, headers: Headers) -> None:
+        if self.names:
+            _check_name(headers.get("host", ""), self.names)
+            origin = headers.get("origin")
+            if origin is not None:
+                _check_name(urlsplit(origin).netloc, self.names)
+        protocol = headers.get(wire.PROTOCOL_HEADER, "")
+        if protocol.isascii() and protocol.isdigit() and int(protocol) < wire.OLDEST_CLIENT:
+            raise ClientTooOld(
+                f"The client speaks protocol {protocol}; at least {wire.OLDEST_CLIENT} is needed."
+            )
+
+
+class _Answer:
+    """Sends on what the application says, with the headers that every answer has."""
+
+    def __init__(self, send: Send, number: str) -> None:
+        self._send = send
+        self._number = number
+        self.status = 0
+
+    @property
+    def started(self) -> bool:
+        """Whether the client has seen a part of the answer."""
+        return self.status != 0
+
+    async def __call__(self, message: Message) -> None:
+        """Send one message."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = MutableHeaders(scope=message)
+            headers[wire.REQUEST_ID_HEADER] = self._number
+            headers[wire.PROTOCOL_HEADER] = str(wire.PROTOCOL_VERSION)
+            headers["X-Content-Type-Options"] = "nosniff"
+        await self._send(message)
+
+
+def _check_name(host: str, names: Collection[str]) -> None:
+    name = re.sub(r":\d+$", "", host.lower())
+    if name not in names:
+        raise AddressRefused("The backend does not answer under this name.")

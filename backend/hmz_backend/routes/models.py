@@ -1,0 +1,66 @@
+"""`/v1/models`: the cards of all models that the caller may see."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import TypeAdapter
+
+from hmz_backend.routes.answers import problems, tagged
+from hmz_backend.routes.dependencies import At, Caller
+from napari_hmz.schema import ModelCard, wire
+
+router = APIRouter(tags=["models"])
+CARDS = TypeAdapter(list[ModelCard])
+
+
+@router.get(wire.MODELS, response_model=list[ModelCard], responses=problems())
+async def cards(
+    request: Request,
+    at: At,
+    caller: Caller,  # noqa: ARG001 # asking is what refuses strangers
+    task: Annotated[str | None, Query(examples=["instance-segmentation"])] = None,
+    q: Annotated[str | None, Query(description="Words in name, summary or tags")] = None,
+) -> Response:
+    """List the cards, newest version first."""
+    return tagged(request, CARDS.dump_json(await at.catalogue.search(task, q)))
+
+
+@router.get(wire.model("{model}"), response_model=ModelCard, responses=problems("not-found"))
+async def newest_card(request: Request, at: At, caller: Caller, model: str) -> Response:  # noqa: ARG001
+    """Return the card of a model's newest version."""
+    card = await at.catalogue.card(model)
+    return tagged(request, card.model_dump_json().encode())
+
+
+@router.get(
+    wire.model("{model}", "{version}"), response_model=ModelCard, responses=problems("not-found")
+)
+async def card(
+    request: Request,
+    at: At,
+    caller: Caller,  # noqa: ARG001
+    model: str,
+    version: str,
+) -> Response:
+    """Return the card of one version of a model."""
+    found = await at.catalogue.card(model, version)
+    return tagged(request, found.model_dump_json().encode())
+
+
+@router.get(
+    wire.model("{model}", "{version}") + "/{picture}",
+    response_class=Response,
+    responses={**problems("not-found"), 200: {"content": {"image/png": {}}}},
+)
+async def picture(
+    *,
+    request: Request,
+    at: At,
+    caller: Caller,  # noqa: ARG001
+    model: str,
+    version: str,
+    picture: str,
+) -> Response:
+    """Return the thumbnail that the card names."""
+    body = await at.catalogue.picture(model, version, picture)
+    return tagged(request, body, "image/png")

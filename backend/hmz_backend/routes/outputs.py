@@ -1,0 +1,32 @@
+"""`/v1/runs/{id}/outputs/{name}/…`: each output as a zarr v3 store that any zarr reader opens."""
+
+from fastapi import APIRouter, Response
+
+from hmz_backend.routes.answers import problems
+from hmz_backend.routes.dependencies import At, Caller
+from napari_hmz.schema import wire
+from napari_hmz.schema.digest import content_digest
+
+router = APIRouter(tags=["outputs"])
+
+
+PATH = wire.output("{run}", "{name}", "{key:path}")
+
+
+@router.head(PATH, include_in_schema=False)
+@router.get(
+    PATH,
+    response_class=Response,
+    responses={
+        **problems("not-found"),
+        200: {"description": "The stored bytes.", "content": {wire.BYTES_TYPE: {}}},
+    },
+)
+async def output(at: At, caller: Caller, run: str, name: str, key: str) -> Response:
+    """Return one key of the store; 404 means that the chunk is fill value, or not there yet."""
+    body = await at.runs.output(caller, run, name, key)
+    return Response(
+        body,
+        media_type="application/json" if key == "zarr.json" else wire.BYTES_TYPE,
+        headers={wire.DIGEST_HEADER: content_digest(body), "Cache-Control": "no-store"},
+    )

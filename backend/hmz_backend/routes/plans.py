@@ -1,0 +1,25 @@
+"""`/v1/plans`: what a run would do, before anything is done."""
+
+from fastapi import APIRouter
+
+from hmz_backend.routes.answers import problems
+from hmz_backend.routes.dependencies import At, Caller
+from napari_hmz.schema import Plan, RunRequest, wire
+
+router = APIRouter(tags=["plans"])
+REFUSALS = (
+    "not-found",
+    "axes-mismatch",
+    "dtype-unsuitable",
+    "volume-empty",
+    "region-invalid",
+    "parameter-invalid",
+    "voxel-size-mismatch",
+    "plan-impossible",
+)
+
+
+@router.post(wire.PLANS, responses=problems(*REFUSALS))
+async def plan(at: At, caller: Caller, request: RunRequest) -> Plan:
+    """Say what a run would do, or why it cannot be done and what would help."""
+    return await at.planner.plan(caller, request)

@@ -1,0 +1,57 @@
+"""Every error as a problem document (RFC 9457), whoever raised it."""
+
+import logging
+from collections.abc import Mapping
+
+from fastapi import Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from napari_hmz.errors import HmzError, InternalError, NotFound, RequestError
+from napari_hmz.schema import Problem, to_problem, wire
+
+log = logging.getLogger(__name__)
+SHOWN = 5  # faults of a body that are named
+
+
+def problem_response(problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
+    """Return a problem as the wire has it."""
+    return Response(
+        problem.model_dump_json(),
+        status_code=problem.status,
+        media_type=wire.PROBLEM_TYPE,
+        headers=dict(headers or {}),
+    )
+
+
+async def on_error(request: Request, error: Exception) -> Response:
+    """Answer with one of our own errors."""
+    known = error if isinstance(error, HmzError) else InternalError()
+    headers = {"WWW-Authenticate": "Bearer"} if known.status == 401 else {}  # noqa: PLR2004 # RFC 9110
+    return problem_response(to_problem(known, request_id(request)), headers)
+
+
+async def on_invalid(request: Request, error: Exception) -> Response:
+    """Answer a body or a query that does not have the announced form."""
+    faults = error.errors() if isinstance(error, RequestValidationError) else []
+    words = "; ".join(
+        f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}"
+        for fault in faults[:SHOWN]
+    )
+    known = RequestError(f"The request is not of the expected form: {words}.")
+    return problem_response(to_problem(known, request_id(request)))
+
+
+async def on_http(request: Request, error: Exception) -> Response:
+    """Answer what the routing refuses: unknown paths and methods."""
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    words = str(error.detail) if isinstance(error, HTTPException) else ""
+    headers = error.headers if isinstance(error, HTTPException) else None
+    known = NotFound("There is nothing at this address.") if status == 404 else RequestError(words)  # noqa: PLR2004
+    problem = to_problem(known, request_id(request))
+    return problem_response(problem.model_copy(update={"status": status}), headers)
+
+
+def request_id(request: Request) -> str:
+    """Return the number that the gate gave the request."""
+    return str(request.scope.get("state", {}).get("request_id", ""))

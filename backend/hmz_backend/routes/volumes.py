@@ -1,0 +1,87 @@
+"""`/v1/volumes`: announce an image, send its chunks, ask which are wanted."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query, Request, Response
+
+from hmz_backend.routes.answers import problems
+from hmz_backend.routes.body import read_body
+from hmz_backend.routes.dependencies import At, Caller
+from napari_hmz.schema import Absent, Volume, VolumeRequest, Wanted, wire
+
+router = APIRouter(tags=["volumes"])
+LONGEST_POLL_S = 60.0
+
+
+@router.post(
+    wire.VOLUMES,
+    responses=problems(
+        "volume-empty", "source-unreadable", "address-refused", "conflict", "quota-exceeded"
+    ),
+)
+async def announce(at: At, caller: Caller, request: VolumeRequest) -> Volume:
+    """Announce an image; the same fingerprint gives the same volume with what is held."""
+    return await at.volumes.announce(caller, request)
+
+
+@router.get(wire.volume("{volume}"), responses=problems("not-found"))
+async def get(at: At, caller: Caller, volume: str) -> Volume:
+    """Return a volume, and how much of it is held."""
+    return await at.volumes.get(caller, volume)
+
+
+@router.put(
+    wire.chunk("{volume}", "{key:path}"),
+    status_code=204,
+    responses=problems(
+        "not-found",
+        "chunk-corrupt",
+        "chunk-too-large",
+        "digest-mismatch",
+        "quota-exceeded",
+        "disk-full",
+    ),
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {wire.BYTES_TYPE: {"schema": {"type": "string", "format": "binary"}}},
+        }
+    },
+)
+async def put_chunk(
+    *,
+    request: Request,
+    at: At,
+    caller: Caller,
+    volume: str,
+    key: str,
+    content_digest: Annotated[str | None, Header()] = None,
+) -> Response:
+    """Store a chunk exactly as the source holds it; storing it again changes nothing."""
+    staged = await at.volumes.open(caller, volume)
+    body = await read_body(request, staged.decoder.encoded_limit, content_digest)
+    await at.volumes.put_chunk(staged, volume, key, body)
+    return Response(status_code=204)
+
+
+@router.post(wire.absent("{volume}"), status_code=204, responses=problems("not-found"))
+async def absent(at: At, caller: Caller, volume: str, keys: Absent) -> Response:
+    """Say which chunks are fill value and will not be sent."""
+    staged = await at.volumes.open(caller, volume)
+    await at.volumes.put_absent(staged, volume, keys)
+    return Response(status_code=204)
+
+
+@router.get(wire.wanted("{volume}"), responses=problems("not-found"))
+async def wanted(
+    at: At,
+    caller: Caller,
+    volume: str,
+    timeout_s: Annotated[float, Query(ge=0, le=LONGEST_POLL_S)] = 20.0,
+) -> Wanted:
+    """Return the chunks that runs wait for, best first, as soon as there are some.
+
+    Chunks that are under way are named again until they have come: the client leaves them out.
+    """
+    staged = await at.volumes.open(caller, volume)
+    return await at.volumes.wanted(staged, volume, timeout_s)

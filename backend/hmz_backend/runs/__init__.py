@@ -1,0 +1,1 @@
+"""Runs: created from a plan, driven block by block, joined, and continued after a restart."""

@@ -1,0 +1,53 @@
+"""The work of one block task: read the tile, have it computed, keep what it gives.
+
+A coroutine of the event loop; reading and keeping run in threads, computing in the engine.
+"""
+
+from collections.abc import Mapping
+from concurrent.futures import Executor as Threads
+from dataclasses import dataclass, field
+
+from hmz_backend.dispatch.dispatcher import Dispatcher
+from hmz_backend.executors.protocol import BlockTask
+from hmz_backend.runs.job import Job
+from hmz_backend.runs.threads import in_thread
+from hmz_backend.stores.reader import StagedChunkBroken
+from napari_hmz.errors import EngineFailed
+
+
+@dataclass
+class BlockWorker:
+    """Does block tasks of the jobs that have been entered.
+
+    Parameters
+    ----------
+    dispatcher
+        The way to the engine.
+    threads
+        Where reading and keeping run.
+    jobs
+        By run id; the service enters and removes them.
+    """
+
+    dispatcher: Dispatcher
+    threads: Threads
+    jobs: dict[str, Job] = field(default_factory=dict)
+
+    async def __call__(self, task: BlockTask) -> None:
+        """Do one task; its result is what it leaves in the run's folder."""
+        job = self.jobs[task.run]
+        block = job.block(task.block)
+        try:
+            request = await in_thread(self.threads, job.tile, block)
+        except StagedChunkBroken as error:
+            await in_thread(self.threads, job.keep_broken, block, error.key)
+            return
+        results = await self.dispatcher.infer(request, task.priority)
+        _check(job, results)
+        await in_thread(self.threads, job.keep, block, results)
+
+
+def _check(job: Job, results: Mapping[str, object]) -> None:
+    missing = [name for name in job.works if name not in results]
+    if missing:
+        raise EngineFailed(f"The model gave no output {', '.join(missing)}.")

@@ -1,0 +1,79 @@
+"""The models that runs can ask for: cards by name and version, and their pictures.
+
+Looking may mean reading the disk, so it happens in threads.
+"""
+
+from collections.abc import Sequence
+from concurrent.futures import Executor as Threads
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from hmz_backend.runs.threads import in_thread
+from napari_hmz.errors import NotFound
+from napari_hmz.schema import ModelCard
+
+
+class Package(Protocol):
+    """What is used of a model package."""
+
+    @property
+    def card(self) -> ModelCard:
+        """What users are told."""
+
+    @property
+    def folder(self) -> Path:
+        """Where its files are."""
+
+
+class Packages(Protocol):
+    """All model packages: the zoo, seen from here."""
+
+    def packages(self) -> Sequence[Package]:
+        """Return all of them, newest version first within a model."""
+
+    def package(self, model: str, version: str | None = None) -> Package:
+        """Return one, without a version the newest, or raise `NotFound`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """Answers questions about models.
+
+    Parameters
+    ----------
+    packages
+        All of them.
+    threads
+        Where looking happens.
+    """
+
+    packages: Packages
+    threads: Threads
+
+    async def search(self, task: str | None = None, words: str | None = None) -> list[ModelCard]:
+        """Return the cards of one task, or all, that have all words in name, summary or tags."""
+        found = await in_thread(self.threads, self.packages.packages)
+        wanted = (words or "").lower().split()
+        cards = [package.card for package in found]
+        return [
+            card
+            for card in cards
+            if task in (None, card.task) and all(word in _text(card) for word in wanted)
+        ]
+
+    async def card(self, model: str, version: str | None = None) -> ModelCard:
+        """Return one card, without a version the newest, or raise `NotFound`."""
+        return (await in_thread(self.threads, self.packages.package, model, version)).card
+
+    async def picture(self, model: str, version: str, name: str) -> bytes:
+        """Return the thumbnail that a card names, or raise `NotFound`."""
+        package = await in_thread(self.threads, self.packages.package, model, version)
+        path = package.folder / package.card.thumbnail
+        if not name or name != package.card.thumbnail or not path.is_file():
+            raise NotFound("The model has no such picture.")
+        return await in_thread(self.threads, path.read_bytes)
+
+
+def _text(card: ModelCard) -> str:
+    return " ".join((card.id, card.name, card.summary, *card.tags)).lower()

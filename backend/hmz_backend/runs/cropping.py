@@ -1,0 +1,55 @@
+"""Outputs whose tiles are cropped: a block's chunk is final as soon as it is written."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from hmz_backend.planning import Block, chunk_key
+from hmz_backend.runs.output_array import OutputFile
+from hmz_backend.runs.receipt import OutputReceipt
+from hmz_backend.runs.results import check_result
+from hmz_backend.stitching.cropping import arrange, crop
+from napari_hmz.schema import OutputSpec, Plan
+
+
+@dataclass(frozen=True, slots=True)
+class CropWork:
+    """Crops tiles to blocks; an `OutputWork`.
+
+    Parameters
+    ----------
+    plan, spec
+        The run's blocks, and the model's output.
+    file
+        Where chunks go.
+    """
+
+    plan: Plan
+    spec: OutputSpec
+    file: OutputFile
+    joins: bool = False
+
+    def take(self, block: Block, result: NDArray[Any]) -> OutputReceipt:
+        """Write the final chunk."""
+        check_result(result, self.spec, block)
+        core = crop(result, self.spec, block)
+        array = arrange(core, self.spec.axes, self.file.spec.axes)
+        key = chunk_key(self.plan, self.file.spec, block)
+        return OutputReceipt(digest=self.file.write(key, array), final=True)
+
+    def intact(self, block: Block, receipt: OutputReceipt) -> bool:
+        """Return whether the chunk is still what was written."""
+        return self.file.holds(chunk_key(self.plan, self.file.spec, block), receipt.digest)
+
+    def needs(self, block: Block) -> Sequence[int]:  # noqa: ARG002 # a chunk needs its own tile only
+        """Return no other blocks."""
+        return ()
+
+    def settle(self, block: Block) -> OutputReceipt:
+        """Never called: chunks are final at once."""
+        raise NotImplementedError(f"block {block.index} is final already")
+
+    def release(self, block: Block) -> None:
+        """Do nothing: nothing was kept."""

@@ -1,0 +1,228 @@
+"""The driver of one run: from the first block to the last word.
+
+```
+        ┌── chunks arrive, focus changes, blocks end ──┐
+        v                                              │
+queued → running: take ready blocks → executor → receipt → journal + events
+                                                       │ all blocks done
+                                        joining: labels of all blocks → final chunks
+                                                       v
+                                       done   (or failed, or cancelled)
+```
+
+One task of the event loop per run; heavy work goes to threads. What has been journalled is never
+done again: a driver that is started for a run that was interrupted takes up there.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from math import prod
+
+from hmz_backend.executors.protocol import BlockTask, Outcome, Ticket
+from hmz_backend.runs import records
+from hmz_backend.runs.finishing import Finisher
+from hmz_backend.runs.frontier import Frontier
+from hmz_backend.runs.job import Job
+from hmz_backend.runs.journal import Journal
+from hmz_backend.runs.pace import Pace
+from hmz_backend.runs.parts import Parts
+from hmz_backend.runs.receipt import Receipt
+from hmz_backend.runs.state import StateKeeper
+from hmz_backend.runs.volumes import Demand
+from hmz_backend.stores.grid import Index
+from napari_hmz.errors import InternalError
+from napari_hmz.schema import Progress, Region, Run
+
+log = logging.getLogger(__name__)
+PROGRESS_S = 0.5  # how often progress is told, at most
+POLL_S = 30.0
+
+
+@dataclass
+class Driver:
+    """Drives one run to its end.
+
+    Parameters
+    ----------
+    state
+        The run, and how far it is.
+    job
+        What its blocks need.
+    parts
+        The backend's executor, dispatcher, threads, volumes.
+    journal
+        What is finished, and who is told.
+    """
+
+    state: StateKeeper
+    job: Job
+    parts: Parts
+    journal: Journal
+    frontier: Frontier = field(init=False)
+    finisher: Finisher = field(init=False)
+    pace: Pace = field(init=False)
+    _tickets: dict[Ticket, int] = field(default_factory=dict)
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+    _told: Progress | None = None
+    _told_at_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Look at what is left to do."""
+        self.frontier = self.job.frontier(self.journal.pending())
+        self.finisher = Finisher(self.job, self.journal)
+        self.pace = Pace(time.monotonic())
+
+    async def drive(self) -> None:
+        """Do the run; raises what ends it early. What is journalled by then is kept."""
+        started_s = time.monotonic()
+        await self.state.start()
+        await self._compute()
+        await self._teach(time.monotonic() - started_s)
+        if self.job.joins:
+            await self.state.enter("joining")
+            await self._tell(always=True)
+        results = await self.finisher.finish()
+        await self._tell(always=True)
+        await self.state.done(results)
+        await self.parts.in_thread(self.job.folder.clear_work)
+
+    @property
+    def run(self) -> Run:
+        """The run as it is."""
+        return self.state.run
+
+    def focus(self, region: Region) -> None:
+        """Let the blocks that touch a region of the volume go first."""
+        self.frontier.focus(self.job.blocks_touching(region))
+        self.parts.volumes.changed(self.job.brief.volume)
+        self._changed.set()
+
+    def progress(self) -> Progress:
+        """Return how far the run is."""
+        plan = self.run.plan
+        needed, held = self.job.chunks()
+        left = plan.voxels - self.journal.voxels_done
+        return Progress(
+            blocks_done=self.journal.blocks_done,
+            blocks_total=plan.blocks,
+            voxels_done=self.journal.voxels_done,
+            chunks_held=held,
+            chunks_needed=needed,
+            waiting_for=self._waiting_for(),
+            seconds_left=self.pace.seconds_left(left, time.monotonic()),
+        )
+
+    def _waiting_for(self) -> str:
+        if self.parts.dispatcher.trouble(self.run.plan.model, self.run.plan.version):
+            return "engine"
+        if not self._tickets and self.frontier.is_waiting:
+            return "chunks"
+        return "queue" if self.run.state == "queued" else ""
+
+    async def _compute(self) -> None:
+        demand = Demand(self.frontier.wanted, self._on_chunk_arrived)
+        self.parts.volumes.demand(self.job.brief.volume, demand)
+        try:
+            while not self.journal.is_computed:
+                self._changed.clear()
+                await self._submit()
+                await self._wait()
+                await self._tell()
+        finally:
+            self.parts.volumes.release(self.job.brief.volume, demand)
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.shield(self._withdraw())
+
+    def _on_chunk_arrived(self, index: Index) -> None:
+        self.frontier.arrived(index)
+        self._changed.set()
+
+    async def _submit(self) -> None:
+        while len(self._tickets) < 2 * self.parts.tiles_in_flight:
+            block = self.frontier.take()
+            if block is None:
+                return
+            priority = (0 if self.frontier.is_urgent(block) else 1,)
+            ticket = await self.parts.executor.submit(BlockTask(self.run.id, block, priority))
+            self._tickets[ticket] = block
+
+    async def _wait(self) -> None:
+        """Wait until a block ends, a chunk arrives or the focus changes; keep what has ended."""
+        changed = asyncio.create_task(self._changed.wait())
+        waits: list[asyncio.Task[object]] = [changed]
+        poll = None
+        if self._tickets:
+            poll = asyncio.create_task(
+                self.parts.executor.poll(list(self._tickets), timeout_s=POLL_S)
+            )
+            waits.append(poll)
+        try:
+            await asyncio.wait(waits, timeout=PROGRESS_S, return_when=asyncio.FIRST_COMPLETED)
+            outcomes = poll.result() if poll is not None and poll.done() else {}
+        finally:
+            for wait in waits:
+                wait.cancel()
+        await self._settle([(t, o) for t, o in outcomes.items() if o.phase not in _UNDER_WAY])
+
+    async def _settle(self, ended: Sequence[tuple[Ticket, Outcome]]) -> None:
+        done = []
+        for ticket, outcome in ended:
+            block = self._tickets.pop(ticket)
+            if outcome.phase == "done":
+                done.append(block)
+            elif outcome.phase == "lost":
+                self.frontier.give_back(block)
+            else:
+                raise outcome.error or InternalError("A block of the run was stopped.")
+        if done:
+            await self._keep(await self.parts.in_thread(self.job.receipts, done))
+
+    async def _keep(self, receipts: Sequence[Receipt]) -> None:
+        for receipt in receipts:
+            if receipt.broken:
+                await self._want_again(receipt.block, receipt.broken)
+        good = [receipt for receipt in receipts if not receipt.broken]
+        await self.journal.computed(good)
+        done = [receipt.block for receipt in good]
+        voxels = sum(self.job.voxels(block) for block in done)
+        self.pace.add(voxels, len(done), time.monotonic())
+        await self.finisher.after(done)
+
+    async def _want_again(self, block: int, key: str) -> None:
+        log.warning("run %s: chunk %s is damaged and wanted again", self.run.id, key)
+        await self.parts.volumes.discard(self.job.brief.volume, self.job.staged, key)
+        self.frontier.give_back(block)
+        self.parts.volumes.changed(self.job.brief.volume)
+
+    async def _withdraw(self) -> None:
+        for ticket in list(self._tickets):
+            await self.parts.executor.cancel(ticket)
+        self._tickets.clear()
+
+    async def _tell(self, *, always: bool = False) -> None:
+        if not always and time.monotonic() - self._told_at_s < PROGRESS_S:
+            return
+        self._told_at_s = time.monotonic()
+        progress = self.progress()
+        if self._told is None or _steps(progress) != _steps(self._told):
+            self._told = progress
+            await self.journal.tell_progress(progress)
+
+    async def _teach(self, seconds: float) -> None:
+        if self.pace.voxels:
+            plan, voxels = self.run.plan, self.pace.blocks * prod(self.run.plan.tile.values())
+            await self.parts.database.write(
+                lambda c: records.add_speed(c, plan.model, plan.version, voxels, seconds)
+            )
+
+
+_UNDER_WAY = frozenset({"waiting", "running"})
+
+
+def _steps(progress: Progress) -> Progress:
+    """Return progress without the guess of the time left, which changes while nothing happens."""
+    return progress.model_copy(update={"seconds_left": None})

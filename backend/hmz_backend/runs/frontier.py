@@ -1,0 +1,129 @@
+"""Which blocks of a run can be computed now, and which chunks the next ones wait for.
+
+Only a window of blocks is looked at, so that a run of a million blocks costs no more than one of a
+thousand; the window moves on as blocks are taken. Runs on the event loop, touches no files.
+"""
+
+import heapq
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hmz_backend.stores.grid import Index
+
+WINDOW = 256
+
+
+@dataclass
+class Frontier:
+    """The blocks that come next.
+
+    Parameters
+    ----------
+    order
+        Every block of the run, in run order; int64.
+    pending
+        One flag per block: not done and not under way.
+    needs
+        The chunks that a block's tile reads.
+    is_missing
+        Whether a chunk is not there yet.
+    """
+
+    order: NDArray[np.int64]
+    pending: NDArray[np.bool_]
+    needs: Callable[[int], Iterable[Index]]
+    is_missing: Callable[[Index], bool]
+    window: int = WINDOW
+    _rank: NDArray[np.int64] = field(init=False)
+    _next: int = 0
+    _urgent: frozenset[int] = frozenset()
+    _waiting: dict[int, set[Index]] = field(default_factory=dict)
+    _by_chunk: dict[Index, set[int]] = field(default_factory=dict)
+    _ready: list[tuple[int, int]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Give each block its place in the order."""
+        self._rank = np.empty(len(self.order), np.int64)
+        self._rank[self.order] = np.arange(len(self.order))
+
+    def take(self) -> int | None:
+        """Return the most urgent block whose chunks are all there, and count it as under way."""
+        self._fill()
+        while self._ready:
+            block = heapq.heappop(self._ready)[1]
+            if self.pending[block]:
+                self.pending[block] = False
+                return block
+        return None
+
+    def give_back(self, block: int) -> None:
+        """Count a block as not done after all: it is looked at again."""
+        self.pending[block] = True
+        self._look(block)
+
+    def arrived(self, index: Index) -> None:
+        """Note that a chunk is there."""
+        for block in self._by_chunk.pop(index, ()):
+            missing = self._waiting[block]
+            missing.discard(index)
+            if not missing:
+                del self._waiting[block]
+                self._push(block)
+
+    def wanted(self, limit: int) -> list[Index]:
+        """Return the chunks that the next blocks wait for, best first."""
+        self._fill()
+        found: dict[Index, None] = {}
+        for block in sorted(self._waiting, key=self._place):
+            for index in sorted(self._waiting[block]):
+                found[index] = None
+                if len(found) == limit:
+                    return list(found)
+        return list(found)
+
+    def focus(self, blocks: Sequence[int]) -> None:
+        """Let these blocks go first, in run order among themselves."""
+        self._urgent = frozenset(block for block in blocks if self.pending[block])
+        self._waiting.clear()
+        self._by_chunk.clear()
+        self._ready.clear()
+        self._next = 0
+        for block in self._urgent:
+            self._look(block)
+
+    def is_urgent(self, block: int) -> bool:
+        """Return whether a block is one of those that are looked at."""
+        return block in self._urgent
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether blocks wait for chunks."""
+        return bool(self._waiting)
+
+    def _fill(self) -> None:
+        while self._next < len(self.order):
+            if len(self._ready) + len(self._waiting) >= self.window + len(self._urgent):
+                return
+            block = int(self.order[self._next])
+            self._next += 1
+            if self.pending[block] and block not in self._urgent:
+                self._look(block)
+
+    def _look(self, block: int) -> None:
+        missing = {i for i in self.needs(block) if self.is_missing(i)}
+        if not missing:
+            self._push(block)
+            return
+        self._waiting[block] = missing
+        for index in missing:
+            self._by_chunk.setdefault(index, set()).add(block)
+
+    def _push(self, block: int) -> None:
+        heapq.heappush(self._ready, (self._place(block), block))
+
+    def _place(self, block: int) -> int:
+        rank = int(self._rank[block])
+        return rank - len(self.order) if block in self._urgent else rank

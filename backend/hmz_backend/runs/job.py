@@ -1,0 +1,140 @@
+"""The job: one run's brief with everything at hand to do its blocks.
+
+Threads: `tile`, `keep` and the works run in worker threads, many blocks at once; the rest is cheap.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor as Threads
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ParamSpec, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hmz_backend.engines.protocol import TileRequest
+from hmz_backend.planning import (
+    Block,
+    block_at,
+    blocks,
+    blocks_in,
+    chunk_key,
+    output_region,
+)
+from hmz_backend.runs import threads as own_threads
+from hmz_backend.runs.brief import Brief
+from hmz_backend.runs.folder import RunFolder
+from hmz_backend.runs.frontier import Frontier
+from hmz_backend.runs.output_work import OutputWork
+from hmz_backend.runs.receipt import Receipt
+from hmz_backend.runs.tiles import Tiles, count_chunks
+from hmz_backend.stores.atomic import write_whole
+from hmz_backend.stores.staged import StagedVolume
+from napari_hmz.schema import OutputArray, Region
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Job:
+    """What the blocks of one run need.
+
+    Parameters
+    ----------
+    brief, folder
+        What was fixed, and where files go.
+    staged
+        The volume's chunks.
+    tiles
+        Cuts tiles.
+    works
+        Per output name, what is done with it.
+    threads
+        Where heavy work runs.
+    """
+
+    brief: Brief
+    folder: RunFolder
+    staged: StagedVolume
+    tiles: Tiles
+    works: Mapping[str, OutputWork]
+    threads: Threads
+
+    async def in_thread(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Return what `work` returns, from a thread of the backend's own."""
+        return await own_threads.in_thread(self.threads, work, *args, **kwargs)
+
+    @property
+    def joins(self) -> bool:
+        """Whether some output becomes final only after all blocks."""
+        return any(work.joins for work in self.works.values())
+
+    def block(self, number: int) -> Block:
+        """Return one block."""
+        return block_at(self.brief.plan, number)
+
+    def voxels(self, number: int) -> int:
+        """Return how many voxels of the region a block covers."""
+        core = self.block(number).core
+        return int(np.prod([stop - start for start, stop in core.values()]))
+
+    def key(self, name: str, block: Block) -> str:
+        """Return the key of a block's chunk in an output."""
+        return chunk_key(self.brief.plan, self.output(name), block)
+
+    def region(self, name: str, block: Block) -> Region:
+        """Return where a block's chunk lies in an output."""
+        return output_region(self.brief.plan, self.output(name), block)
+
+    def output(self, name: str) -> OutputArray:
+        """Return one output of the plan."""
+        return self.works[name].file.spec
+
+    def tile(self, block: Block) -> TileRequest:
+        """Return what the engine gets for a block."""
+        return self.tiles.cut(block)
+
+    def keep(self, block: Block, results: Mapping[str, NDArray[Any]]) -> None:
+        """Write what is to be kept of a tile's results, and the receipt last."""
+        parts = {name: work.take(block, results[name]) for name, work in self.works.items()}
+        self._leave(Receipt(block=block.index, outputs=parts))
+
+    def keep_broken(self, block: Block, key: str) -> None:
+        """Leave word that a chunk must be sent again before the block can be done."""
+        self._leave(Receipt(block=block.index, broken=key))
+
+    def _leave(self, receipt: Receipt) -> None:
+        write_whole(self.folder.receipt(receipt.block), receipt.model_dump_json().encode())
+
+    def receipts(self, numbers: Sequence[int]) -> list[Receipt]:
+        """Return what tasks have left."""
+        paths = [self.folder.receipt(number) for number in numbers]
+        return [Receipt.model_validate_json(path.read_bytes()) for path in paths]
+
+    def drop_receipts(self, numbers: Sequence[int]) -> None:
+        """Delete receipts that are in the journal."""
+        for number in numbers:
+            self.folder.receipt(number).unlink(missing_ok=True)
+
+    def frontier(self, pending: NDArray[np.bool_]) -> Frontier:
+        """Return what decides which block comes next."""
+        return Frontier(
+            order=self._order,
+            pending=pending,
+            needs=lambda number: self.tiles.needs(self.block(number)),
+            is_missing=self.staged.is_missing,
+        )
+
+    def blocks_touching(self, region: Region) -> list[int]:
+        """Return the blocks whose core meets a region of the volume; unnamed axes count whole."""
+        return blocks_in(self.brief.plan, region)
+
+    def chunks(self) -> tuple[int, int]:
+        """Return how many chunks the run needs, and how many of them are there."""
+        return count_chunks(self.brief.plan, self.staged)
+
+    @cached_property
+    def _order(self) -> NDArray[np.int64]:
+        plan = self.brief.plan
+        return np.fromiter((block.index for block in blocks(plan)), np.int64, plan.blocks)

@@ -1,0 +1,41 @@
+"""What a block task does with one output of the model, and what is left to do when blocks are done.
+
+One implementation per way of stitching: crop (a block's chunk is final at once), blend (final once
+all neighbours are there), labels (final once all blocks are there).
+"""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+from hmz_backend.planning import Block
+from hmz_backend.runs.output_array import OutputFile
+from hmz_backend.runs.receipt import OutputReceipt
+
+
+class OutputWork(Protocol):
+    """The work on one output of one run. Threads: all methods run in worker threads."""
+
+    @property
+    def file(self) -> OutputFile:
+        """Where the output's chunks are."""
+
+    @property
+    def joins(self) -> bool:
+        """Whether chunks become final only after all blocks are computed."""
+
+    def take(self, block: Block, result: NDArray[Any]) -> OutputReceipt:
+        """Write what is to be kept of a tile's result (in the axes of the model's output)."""
+
+    def intact(self, block: Block, receipt: OutputReceipt) -> bool:
+        """Return whether the files are still what the receipt says."""
+
+    def needs(self, block: Block) -> Sequence[int]:
+        """Return the blocks that must be computed before `settle` can be called for this one."""
+
+    def settle(self, block: Block) -> OutputReceipt:
+        """Write the final chunk of a block; all blocks that it needs are computed."""
+
+    def release(self, block: Block) -> None:
+        """Delete what was kept of a block for its neighbours' sake."""

@@ -1,0 +1,103 @@
+"""From a request to a plan: everything looked up and checked, nothing begun."""
+
+from dataclasses import dataclass
+
+from hmz_backend.database.access import Database
+from hmz_backend.identity.protocol import Principal
+from hmz_backend.planning import make_plan
+from hmz_backend.planning.checks import checked_parameters
+from hmz_backend.runs import records
+from hmz_backend.runs.brief import Brief
+from hmz_backend.runs.catalogue import Catalogue
+from hmz_backend.runs.tiles import count_chunks
+from hmz_backend.runs.volumes import Volumes
+from napari_hmz.errors import NotFound, RequestError
+from napari_hmz.schema import ModelCard, Plan, RunRequest, VolumeRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Planner:
+    """Makes plans.
+
+    Parameters
+    ----------
+    catalogue, volumes, database
+        Where models, volumes and measured speeds are found.
+    memory_budget_bytes
+        What all tiles in flight may take.
+    tiles_in_flight
+        How many there are.
+    """
+
+    catalogue: Catalogue
+    volumes: Volumes
+    database: Database
+    memory_budget_bytes: int
+    tiles_in_flight: int
+
+    async def plan(self, owner: Principal, request: RunRequest) -> Plan:
+        """Return what a run would do, counting only the chunks that are not there yet.
+
+        Raises
+        ------
+        RequestError
+            One of its leaves, if the run cannot be done as asked.
+        """
+        return (await self.brief("", owner, request)).plan
+
+    async def brief(self, run: str, owner: Principal, request: RunRequest) -> Brief:
+        """Return everything that is fixed for a run; raises as `plan` does."""
+        source = await self._source(owner, request.volume)
+        card = await self.catalogue.card(request.model, request.version)
+        plan = make_plan(
+            await self._measured(card),
+            source,
+            request,
+            memory_budget_bytes=self.memory_budget_bytes,
+            tiles_in_flight=self.tiles_in_flight,
+        )
+        if run:  # a dry run is answered before anybody has measured the image
+            _check_statistics(card, source)
+        return Brief(
+            run=run,
+            volume=request.volume,
+            plan=await self._with_held(plan, request.volume, source),
+            card=card,
+            source=source,
+            parameters=checked_parameters(card, request.parameters),
+            statistics=source.statistics,
+            join_planes=request.join_planes,
+        )
+
+    async def _source(self, owner: Principal, volume: str) -> VolumeRequest:
+        row = await self.database.read(lambda c: records.find_volume(c, owner, volume))
+        if row is None:
+            raise NotFound("There is no such volume.")
+        return VolumeRequest.model_validate_json(row.request)
+
+    async def _measured(self, card: ModelCard) -> ModelCard:
+        """Return the card with the speed that the model has had here, if it ran before."""
+        pace = await self.database.read(
+            lambda c: records.seconds_per_voxel(c, card.id, card.version)
+        )
+        if pace is None:
+            return card
+        tile = card.tile.model_copy(update={"seconds_per_megavoxel": pace * 1e6})
+        return card.model_copy(update={"tile": tile})
+
+    async def _with_held(self, plan: Plan, volume: str, source: VolumeRequest) -> Plan:
+        """Return the plan, counting only the chunks that are not there yet."""
+        staged = await self.volumes.open_trusted(volume, source)
+        needed, held = count_chunks(plan, staged)
+        missing = needed - held
+        return plan.model_copy(
+            update={"chunks_needed": missing, "bytes_up": missing * staged.decoder.size}
+        )
+
+
+def _check_statistics(card: ModelCard, source: VolumeRequest) -> None:
+    if card.normalise.scope == "volume" and source.statistics is None:
+        raise RequestError(
+            "The model scales intensities by the whole image, and no statistics came with it.",
+            remedy="Announce the image again with its statistics, then start the run.",
+        )

@@ -1,0 +1,25 @@
+"""The receipt of a block: what a task wrote, left in the run's folder for the journal."""
+
+from napari_hmz.schema.base import Message
+
+
+class OutputReceipt(Message):
+    """What became of one block in one output."""
+
+    digest: str
+    """SHA-256 of the chunk as stored; empty where it is all fill value and not stored."""
+    objects: int = 0
+    """How many objects the block's core has, for instance labels."""
+    final: bool
+    """Whether the chunk will not change again."""
+    shown: bool = True
+    """Whether there is a chunk to show already."""
+
+
+class Receipt(Message):
+    """What became of one block."""
+
+    block: int
+    outputs: dict[str, OutputReceipt] = {}
+    broken: str = ""
+    """The key of a staged chunk that turned out to be damaged; then there are no outputs."""

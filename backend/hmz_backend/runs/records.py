@@ -1,0 +1,233 @@
+"""Runs and volumes as rows, and back: every query of this layer."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import TypeAdapter
+from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from hmz_backend.database.tables import BlockRow, EventRow, RunRow, SpeedRow, VolumeRow
+from hmz_backend.identity.protocol import Principal
+from napari_hmz.schema import (
+    ENDED,
+    EVENT,
+    OutputResult,
+    Plan,
+    Problem,
+    Progress,
+    Progressed,
+    Provenance,
+    Run,
+    RunRequest,
+    VolumeRequest,
+)
+
+RESULTS = TypeAdapter(tuple[OutputResult, ...])
+AnyRow = Row[Any]
+
+
+def find_volume(connection: Connection, owner: Principal, volume: str) -> AnyRow | None:
+    """Return a volume of this owner."""
+    query = select(VolumeRow.__table__).where(
+        VolumeRow.id == volume,
+        VolumeRow.issuer == owner.issuer,
+        VolumeRow.subject == owner.subject,
+    )
+    return connection.execute(query).first()
+
+
+def find_fingerprint(connection: Connection, owner: Principal, fingerprint: str) -> AnyRow | None:
+    """Return the volume of this owner that has this fingerprint."""
+    query = select(VolumeRow.__table__).where(
+        VolumeRow.fingerprint == fingerprint,
+        VolumeRow.issuer == owner.issuer,
+        VolumeRow.subject == owner.subject,
+    )
+    return connection.execute(query).first()
+
+
+def add_volume(
+    connection: Connection, owner: Principal, volume: str, request: VolumeRequest, at: str
+) -> None:
+    """Keep a new volume."""
+    connection.execute(
+        insert(VolumeRow).values(
+            id=volume,
+            issuer=owner.issuer,
+            subject=owner.subject,
+            fingerprint=request.fingerprint,
+            request=request.model_dump_json(),
+            created_at=at,
+        )
+    )
+
+
+def change_volume(connection: Connection, volume: str, request: VolumeRequest) -> None:
+    """Keep what has been learnt of a volume since."""
+    connection.execute(
+        update(VolumeRow).where(VolumeRow.id == volume).values(request=request.model_dump_json())
+    )
+
+
+def add_run(connection: Connection, owner: Principal, run: Run, key: str | None) -> None:
+    """Keep a new run."""
+    connection.execute(
+        insert(RunRow).values(
+            id=run.id,
+            issuer=owner.issuer,
+            subject=owner.subject,
+            idempotency_key=key,
+            volume=run.request.volume,
+            state=run.state,
+            request=run.request.model_dump_json(),
+            plan=run.plan.model_dump_json(),
+            provenance=run.provenance.model_dump_json(),
+            results="[]",
+            created_at=run.created_at,
+        )
+    )
+
+
+def find_run(connection: Connection, owner: Principal, run: str) -> Run | None:
+    """Return a run of this owner."""
+    query = select(RunRow.__table__).where(
+        RunRow.id == run, RunRow.issuer == owner.issuer, RunRow.subject == owner.subject
+    )
+    row = connection.execute(query).first()
+    return None if row is None else to_run(row)
+
+
+def find_request(connection: Connection, owner: Principal, key: str) -> Run | None:
+    """Return the run that a request with this idempotency key has made."""
+    query = select(RunRow.__table__).where(
+        RunRow.idempotency_key == key,
+        RunRow.issuer == owner.issuer,
+        RunRow.subject == owner.subject,
+    )
+    row = connection.execute(query).first()
+    return None if row is None else to_run(row)
+
+
+def list_runs(connection: Connection, owner: Principal, limit: int) -> list[Run]:
+    """Return this owner's runs, newest first."""
+    query = (
+        select(RunRow.__table__)
+        .where(RunRow.issuer == owner.issuer, RunRow.subject == owner.subject)
+        .order_by(RunRow.created_at.desc(), RunRow.id)
+        .limit(limit)
+    )
+    return [to_run(row) for row in connection.execute(query)]
+
+
+def unfinished_runs(connection: Connection) -> list[Run]:
+    """Return all runs that have not ended, oldest first."""
+    query = select(RunRow.__table__).where(RunRow.state.not_in(ENDED)).order_by(RunRow.created_at)
+    return [to_run(row) for row in connection.execute(query)]
+
+
+def change_run(connection: Connection, run: Run) -> None:
+    """Keep how far a run is."""
+    connection.execute(
+        update(RunRow)
+        .where(RunRow.id == run.id)
+        .values(
+            state=run.state,
+            results=RESULTS.dump_json(run.results).decode(),
+            provenance=run.provenance.model_dump_json(),
+            error=run.error.model_dump_json() if run.error else None,
+            started_at=run.started_at,
+            ended_at=run.ended_at,
+        )
+    )
+
+
+def to_run(row: AnyRow) -> Run:
+    """Return a run as it was kept; its progress is known to its driver only."""
+    plan = Plan.model_validate_json(row.plan)
+    done = row.state == "done"
+    return Run(
+        id=row.id,
+        state=row.state,
+        request=RunRequest.model_validate_json(row.request),
+        plan=plan,
+        progress=Progress(
+            blocks_total=plan.blocks,
+            blocks_done=plan.blocks if done else 0,
+            voxels_done=plan.voxels if done else 0,
+            chunks_needed=plan.chunks_needed,
+        ),
+        results=RESULTS.validate_json(row.results),
+        provenance=Provenance.model_validate_json(row.provenance),
+        error=Problem.model_validate_json(row.error) if row.error else None,
+        created_at=row.created_at,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+    )
+
+
+def put_blocks(connection: Connection, rows: Sequence[Mapping[str, object]]) -> None:
+    """Keep what became of blocks in outputs; the later word counts."""
+    if not rows:
+        return
+    added = upsert(BlockRow)
+    later = {name: added.excluded[name] for name in ("digest", "objects", "final")}
+    connection.execute(
+        added.on_conflict_do_update(index_elements=["run", "output", "block"], set_=later),
+        list(rows),
+    )
+
+
+def drop_block(connection: Connection, run: str, block: int) -> None:
+    """Forget a block whose chunk is not what the journal says: it is computed again."""
+    table = BlockRow.__table__
+    connection.execute(
+        table.delete().where(table.c.run == run, table.c.block == block)  # type: ignore[attr-defined] # a Table
+    )
+
+
+def block_rows(connection: Connection, run: str) -> list[tuple[str, int, str, int, bool]]:
+    """Return (output, block, digest, objects, final) of everything that is kept of a run."""
+    query = select(
+        BlockRow.output, BlockRow.block, BlockRow.digest, BlockRow.objects, BlockRow.final
+    ).where(BlockRow.run == run)
+    return [(o, b, d, n, f) for o, b, d, n, f in connection.execute(query)]
+
+
+def add_speed(
+    connection: Connection, model: str, version: str, voxels: int, seconds: float
+) -> None:
+    """Count what a run has taught of a model's speed."""
+    connection.execute(
+        upsert(SpeedRow)
+        .values(model=model, version=version, voxels=voxels, seconds=seconds)
+        .on_conflict_do_update(
+            index_elements=["model", "version"],
+            set_={
+                "voxels": SpeedRow.voxels + voxels,
+                "seconds": SpeedRow.seconds + seconds,
+            },
+        )
+    )
+
+
+def seconds_per_voxel(connection: Connection, model: str, version: str) -> float | None:
+    """Return how long one voxel has taken here; none before the first run."""
+    query = select(SpeedRow.voxels, SpeedRow.seconds).where(
+        SpeedRow.model == model, SpeedRow.version == version
+    )
+    row = connection.execute(query).first()
+    return row.seconds / row.voxels if row and row.voxels else None
+
+
+def last_progress(connection: Connection, run: str) -> Progress | None:
+    """Return what a run last told of its progress."""
+    query = (
+        select(EventRow.body)
+        .where(EventRow.run == run, EventRow.body.startswith('{"kind":"progress"'))
+        .order_by(EventRow.number.desc())
+        .limit(1)
+    )
+    body = connection.execute(query).scalar()
+    event = None if body is None else EVENT.validate_json(body)
+    return event.progress if isinstance(event, Progressed) else None

@@ -1,0 +1,77 @@
+"""Cutting tiles: from the chunks of a volume to what the engine gets. Runs in worker threads."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from hmz_backend.engines.protocol import TileRequest
+from hmz_backend.planning import Block, read_tile, tile_part
+from hmz_backend.planning.chunks import channel_parts, plan_parts
+from hmz_backend.runs.brief import Brief
+from hmz_backend.stores.grid import Index
+from hmz_backend.stores.reader import VolumeReader
+from hmz_backend.stores.staged import StagedVolume
+from napari_hmz.errors import NonFiniteData
+from napari_hmz.schema import Plan, VolumeStatistics
+
+
+@dataclass(frozen=True, slots=True)
+class Tiles:
+    """Cuts the tiles of one run.
+
+    Parameters
+    ----------
+    brief
+        What was fixed.
+    reader
+        Reads the volume.
+    """
+
+    brief: Brief
+    reader: VolumeReader
+
+    def needs(self, block: Block) -> Iterator[Index]:
+        """Yield the chunks that a block's tile reads."""
+        plan = self.brief.plan
+        for part in channel_parts(plan, tile_part(plan, block)):
+            yield from self.reader.staged.grid.touching(part)
+
+    def cut(self, block: Block) -> TileRequest:
+        """Return a block's tile as the engine takes it.
+
+        Raises
+        ------
+        NonFiniteData
+            If float data have NaN or infinity in the tile.
+        StagedChunkBroken
+            If a chunk must be sent again.
+        """
+        plan, spec = self.brief.plan, self.brief.card.inputs[0]
+        tile = read_tile(self.reader.read, plan, self.brief.source, spec, block)
+        if tile.dtype.kind == "f" and not np.isfinite(tile).all():
+            where = ", ".join(f"{axis} {low}:{high}" for axis, (low, high) in block.core.items())
+            raise NonFiniteData(f"The image has NaN or infinite values at or near {where}.")
+        return TileRequest(
+            model=plan.model,
+            version=plan.version,
+            inputs={spec.name: tile},
+            parameters=self.brief.parameters,
+            statistics=self._statistics(block),
+        )
+
+    def _statistics(self, block: Block) -> VolumeStatistics | None:
+        """Return the statistics of the channels that the model sees in this tile."""
+        whole = self.brief.statistics
+        if whole is None or len(whole.channels) == 1 or "c" not in block.tile:
+            return whole
+        numbers = self.brief.plan.channels or range(*block.core["c"])
+        chosen = tuple(whole.channels[number] for number in numbers)
+        return whole.model_copy(update={"channels": chosen})
+
+
+def count_chunks(plan: Plan, staged: StagedVolume) -> tuple[int, int]:
+    """Return how many chunks all tiles of a plan read, and how many of them are there."""
+    parts = {str(staged.grid.ranges(part)): part for part in plan_parts(plan)}
+    counts = [staged.count(part) for part in parts.values()]
+    return sum(needed for needed, _ in counts), sum(held for _, held in counts)

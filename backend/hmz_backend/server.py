@@ -1,0 +1,115 @@
+"""uvicorn with two additions: word once it listens, and streams that end when it stops."""
+
+import json
+import logging
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI
+
+from hmz_backend.settings import Settings
+from napari_hmz.errors import SettingsInvalid
+
+
+class Server(uvicorn.Server):
+    """Serves the application on one socket.
+
+    Parameters
+    ----------
+    config
+        uvicorn's.
+    on_listening
+        Called once requests are answered.
+    on_stopping
+        Called when no new requests are taken: long answers should end.
+    """
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        on_listening: Callable[[], None],
+        on_stopping: Callable[[], None],
+    ) -> None:
+        super().__init__(config)
+        self._on_listening = on_listening
+        self._on_stopping = on_stopping
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and say so."""
+        await super().startup(sockets)
+        if self.started and not self.should_exit:
+            self._on_listening()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End long answers, then stop."""
+        self._on_stopping()
+        await super().shutdown(sockets)
+
+
+def make_server(app: FastAPI, settings: Settings, on_listening: Callable[[], None]) -> Server:
+    """Return a server for an application made by `build_app`."""
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,  # the gate writes one line per request, with its id
+        server_header=False,
+        timeout_graceful_shutdown=max(1, round(settings.stop_patience_s)),
+    )
+    return Server(config, on_listening, lambda: end_streams(app))
+
+
+def end_streams(app: FastAPI) -> None:
+    """Let event streams and long polls end; does nothing before the application has started."""
+    services = getattr(app.state, "services", None)
+    if services is not None:
+        services.end_streams()
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that is bound already, so that its port is known.
+
+    Raises
+    ------
+    SettingsInvalid
+        If the address cannot be used.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    opened = socket.socket(family, socket.SOCK_STREAM)
+    if os.name == "posix":
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        opened.bind((host, port))
+    except OSError as error:
+        opened.close()
+        raise SettingsInvalid(
+            f"The backend cannot listen on {host}:{port}: {error.strerror}.",
+            remedy="Choose another port (--port 0 takes any free one).",
+        ) from error
+    return opened
+
+
+def address_of(opened: socket.socket) -> str:
+    """Return the URL of a bound socket."""
+    host, port = opened.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def write_handshake(path: Path, url: str, token: str) -> None:
+    """Write how to reach this backend, readable by its owner only, whole or not at all."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.unlink(missing_ok=True)
+    body = json.dumps({"url": url, "token": token, "pid": os.getpid()})
+    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(body)
+    temporary.replace(path)
+
+
+def set_up_logging() -> None:
+    """Write the log to standard error, one line per entry."""
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    logging.getLogger("alembic").setLevel(logging.WARNING)

@@ -1,0 +1,128 @@
+"""Settings of the backend: one TOML file < environment (`HMZ_BACKEND_`) < argument."""
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Literal
+
+import platformdirs
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from napari_hmz.errors import SettingsInvalid
+
+MIB = 2**20
+GIB = 2**30
+
+
+def _data_dir() -> Path:
+    return platformdirs.user_data_path("napari-hmz") / "backend"
+
+
+class Settings(BaseSettings):
+    """Every setting of the backend; made by `load_settings`, which knows where values come from."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="HMZ_BACKEND_", extra="forbid", frozen=True, use_attribute_docstrings=True
+    )
+
+    data_dir: Path = Field(default_factory=_data_dir)
+    """Folder of volumes, runs and the database."""
+    database_url: str = ""
+    """SQLAlchemy address; empty: a SQLite file in `data_dir`."""
+    host: str = "127.0.0.1"
+    """Address to listen on; anything but loopback needs an identity provider."""
+    port: int = Field(default=8650, ge=0, le=65535)
+    """Port to listen on; 0 takes any free one."""
+    token: SecretStr | None = None
+    """The shared token of all callers on loopback; none: HMZ_TOKEN, or made up at start."""
+    models: tuple[Path, ...] = ()
+    """Folders of model packages beside the shipped ones."""
+    engine: Literal["embedded", "triton"] = "embedded"
+    """What computes: worker processes of this backend, or NVIDIA Triton."""
+    triton_urls: tuple[str, ...] = ()
+    """gRPC addresses (`host:port`) of Triton servers; empty: the bundled one is started."""
+    triton_prefix: Path | None = None
+    """Where the bundled Triton is installed; none: the place that `triton install` uses."""
+    workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
+    """Worker processes of the embedded engine."""
+    threads: int = Field(default_factory=lambda: max(4, os.cpu_count() or 1), ge=1)
+    """Threads that read, decode, stitch and write."""
+    tiles_in_flight: int = Field(default=8, ge=1)
+    """How many tiles are held in memory at once, over all runs."""
+    memory_budget_bytes: int = Field(default=4 * GIB, ge=64 * MIB)
+    """What the tiles in flight together may take, engine included; plans keep to it."""
+    chunk_cache_bytes: int = Field(default=256 * MIB, ge=0)
+    """Decoded chunks kept, so that neighbouring tiles do not decode them again."""
+    chunk_limit_bytes: int = Field(default=256 * MIB, ge=1)
+    """The largest decoded chunk that a volume may announce."""
+    staging_quota_bytes: int = Field(default=200 * GIB, ge=1)
+    """What all staged chunks together may take on disk."""
+    credit_bytes: int = Field(default=64 * MIB, ge=1)
+    """Decoded size of the chunks that one client may have under way."""
+    engine_timeout_s: float = Field(default=600.0, gt=0)
+    """How long one tile may take."""
+    engine_patience_s: float = Field(default=3600.0, gt=0)
+    """How long a run waits for an engine that is down before it fails."""
+    stop_patience_s: float = Field(default=10.0, gt=0)
+    """How long open requests may take to end when the backend stops."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 # the signature is pydantic's
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take arguments only: where values come from is said in `load_settings`."""
+        return (init_settings,)
+
+    @property
+    def database_address(self) -> str:
+        """The SQLAlchemy address, with the default filled in."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'backend.sqlite'}"
+
+
+def load_settings(config: Path | None = None, **arguments: object) -> Settings:
+    """Return the settings from file, environment and arguments, the later ones winning.
+
+    Parameters
+    ----------
+    config
+        A TOML file; none: the one that HMZ_BACKEND_CONFIG names, if any.
+    **arguments
+        Settings by name; None means "not given".
+
+    Raises
+    ------
+    SettingsInvalid
+        If a setting is unknown or of the wrong type, or the file cannot be read.
+    """
+    given = {name: value for name, value in arguments.items() if value is not None}
+    try:
+        environment = EnvSettingsSource(Settings)()
+        return Settings(**{**_from_file(config), **environment, **given})
+    except ValidationError as error:
+        faults = "; ".join(
+            f"{'.'.join(map(str, fault['loc'])) or 'settings'}: {fault['msg']}"
+            for fault in error.errors(include_input=False)
+        )
+        raise SettingsInvalid(f"The settings cannot be used: {faults}.") from error
+
+
+def _from_file(config: Path | None) -> dict[str, object]:
+    named = os.environ.get("HMZ_BACKEND_CONFIG")
+    path = config or (Path(named) if named else None)
+    if path is None:
+        return {}
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise SettingsInvalid(f"The settings file {path} cannot be read: {error}.") from error

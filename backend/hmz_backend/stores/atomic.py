@@ -1,0 +1,39 @@
+"""Files that are either whole or not there."""
+
+import errno
+from pathlib import Path
+from secrets import token_hex
+
+from napari_hmz.errors import DiskFull
+
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+def write_whole(path: Path, body: bytes) -> None:
+    """Write `body` to `path` through a temporary name, so that no reader sees a part of it.
+
+    Nothing is synced: after a loss of power a file may be torn, and its digest tells.
+
+    Raises
+    ------
+    DiskFull
+        If there is no space; nothing is left behind.
+    """
+    temporary = path.with_name(f".{path.name}.{token_hex(4)}.part")
+    try:
+        try:
+            temporary.write_bytes(body)
+        except FileNotFoundError:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary.write_bytes(body)
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        if error.errno in FULL:
+            raise DiskFull("The backend's disk is full.") from error
+        raise
+
+
+def is_leftover(name: str) -> bool:
+    """Return whether a file of this name was left by a write that never ended."""
+    return name.startswith(".") and name.endswith(".part")
