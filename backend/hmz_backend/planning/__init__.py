@@ -17,6 +17,7 @@ from hmz_backend.planning.blocks import (
     chunk_key,
     neighbours,
     output_region,
+    plane_pairs,
     tile_part,
 )
 from hmz_backend.planning.checks import tile_dtype
@@ -47,6 +48,7 @@ __all__ = [
     "neighbours",
     "output_region",
     "plan_chunks",
+    "plane_pairs",
     "read_tile",
     "tile_dtype",
     "tile_part",

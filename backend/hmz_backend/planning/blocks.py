@@ -173,6 +173,25 @@ def _indices(plan: Plan, ranges: list[range]) -> list[int]:
     ]
 
 
+def plane_pairs(plan: Plan) -> Iterator[list[tuple[int, int]]]:
+    """Yield, for each two planes that follow each other, the blocks that lie over each other.
+
+    Only for models that take z plane by plane; else there is nothing to yield.
+    """
+    if "z" in plan.tiled or plan.grid.get("z", 1) < 2:  # noqa: PLR2004 # a pair
+        return
+    outer = [axis for axis in ordered(plan.grid) if axis not in plan.tiled and axis != "z"]
+    for place in itertools.product(*(range(plan.grid[axis]) for axis in outer)):
+        fixed = dict(zip(outer, place, strict=True))
+        for z in range(plan.grid["z"] - 1):
+            within = itertools.product(*(range(plan.grid[axis]) for axis in plan.tiled))
+            positions = [{**fixed, **dict(zip(plan.tiled, at, strict=True))} for at in within]
+            yield [
+                (block_index(plan, {**at, "z": z}), block_index(plan, {**at, "z": z + 1}))
+                for at in positions
+            ]
+
+
 def output_region(plan: Plan, output: OutputArray, block: Block) -> Region:
     """Return where a block writes in an output: its core, counted from the region's start."""
     region: Region = {}
