@@ -137,7 +137,7 @@ def axes_guessed(shape: Sequence[int], *, is_bytes: bool) -> tuple[AxisName, ...
         coloured = is_bytes and shape[-1] in RGB_CHANNELS
         return ("y", "x", "c") if coloured else ("z", "y", "x")
     raise AxesMismatch(
-        f"Nothing names the {len(shape)} axes of this image, of shape {tuple(shape)}.",
+        f"Nothing names the axes of this image, of shape {tuple(shape)}.",
         remedy="Name them, outermost first, for example --axes tzyx.",
     )
 

@@ -65,6 +65,8 @@ def reading(what: str) -> Iterator[None]:
     """Turn whatever a format's library raises into `SourceUnreadable`."""
     try:
         yield
+    except SourceUnreadable as error:
+        raise SourceUnreadable(f"{what}: {error.detail}", remedy=error.remedy) from error
     except (HmzError, MemoryError):
         raise
     except Exception as error:  # formats' libraries raise anything, for damaged files above all

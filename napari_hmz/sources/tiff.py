@@ -1,6 +1,5 @@
 """TIFF, OME-TIFF and ImageJ hyperstacks through tifffile, page by page, never whole."""
 
-import math
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,8 +12,9 @@ from napari_hmz.errors import SourceUnreadable
 from napari_hmz.schema import AxisName, sizes_of
 from napari_hmz.sources import fingerprint
 from napari_hmz.sources.dtypes import check_readable
-from napari_hmz.sources.geometry import Geometry, axes_given, axes_guessed, axes_named
+from napari_hmz.sources.geometry import Geometry, axes_for, axes_given, axes_named
 from napari_hmz.sources.pixels import Box, Image, Pieces, reading, uniform
+from napari_hmz.sources.tiff_chain import check_chain
 from napari_hmz.sources.tiff_metadata import imagej_geometry, ome_geometry
 
 if TYPE_CHECKING:
@@ -74,6 +74,7 @@ def open_tiff(path: Path, *, axes: Sequence[str] | None, level: int) -> Image:
     import tifffile
 
     with reading(f"{path} cannot be read as TIFF"):
+        check_chain(path)
         file = tifffile.TiffFile(path)
     try:
         with reading(f"{path} cannot be read as TIFF"):
@@ -116,7 +117,7 @@ def _check_whole(series: "tifffile.TiffPageSeries", path: Path) -> None:
         return
     for page in series.pages:
         if page is None:
-            raise SourceUnreadable(f"{path} lacks a page: some of its files are missing.")
+            raise SourceUnreadable("It lacks a page: some of its files are missing.")
         ends = (
             offset + count
             for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True)
@@ -128,7 +129,7 @@ def _check_end(path: Path, sizes: dict[Path, int], end: int) -> None:
     size = sizes.setdefault(path, path.stat().st_size)
     if end > size:
         raise SourceUnreadable(
-            f"{path} is cut short: it has {size} bytes, but its pixels end at {end}."
+            f"It is cut short: {path.name} has {size} bytes, but its pixels end at {end}."
         )
 
 
@@ -145,7 +146,9 @@ def _geometry(
 ) -> Geometry:
     series = _level(file, level)
     shape = tuple(series.shape)
-    axes = _axes(series, shape)
+    is_bytes = np.dtype(series.dtype).itemsize == 1
+    named = _named_axes(series)
+    axes = named or axes_for(shape, given=given, named=None, is_bytes=is_bytes)
     found = Geometry(axes, name=name)
     if file.is_ome and file.ome_metadata:
         found = ome_geometry(file.ome_metadata, axes, name)
@@ -158,16 +161,15 @@ def _geometry(
     return found if given is None else found.renamed(axes_given(given, len(shape)))
 
 
-def _axes(series: "tifffile.TiffPageSeries", shape: tuple[int, ...]) -> tuple[AxisName, ...]:
-    """Return the series' axes; the one axis that nothing names is taken for planes."""
+def _named_axes(series: "tifffile.TiffPageSeries") -> tuple[AxisName, ...] | None:
+    """Return the series' axes; a single one that nothing names is taken for planes."""
     letters = series.axes.upper()
     unnamed = [letter for letter in letters if letter in _UNNAMED]
     if len(unnamed) == 1 and "Z" not in letters:
         letters = letters.replace(unnamed[0], "Z")
     if "C" in letters and "S" in letters:
         raise SourceUnreadable(
-            f"It has channels and colour samples at once: {series.axes}, {shape}.",
+            f"It has channels and colour samples at once: {series.axes}, {tuple(series.shape)}.",
             remedy="Split the colours into channels first.",
         )
-    named = axes_named(list(letters))
-    return named or axes_guessed(shape, is_bytes=math.prod(shape) == series.nbytes)
+    return axes_named(list(letters))
