@@ -2,10 +2,11 @@
 
 from typing import TYPE_CHECKING, Any
 
+from napari_hmz.version import __version__
+
 if TYPE_CHECKING:
     from napari_hmz.client import Client, connect
 
-__version__ = "0.1.0"
 __all__ = ["Client", "__version__", "connect"]
 
 

@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 import httpx
 from pydantic import TypeAdapter, ValidationError
 
-import napari_hmz
 from napari_hmz import errors
 from napari_hmz.errors import HmzError
 from napari_hmz.patience import Patience, Waits
@@ -21,6 +20,7 @@ from napari_hmz.schema import Problem, wire
 from napari_hmz.schema.base import Message
 from napari_hmz.schema.digest import content_digest, digest_fits
 from napari_hmz.server_events import ServerEvent, parse_events
+from napari_hmz.version import __version__
 
 T = TypeVar("T")
 Token = Callable[[], str | None]
@@ -83,7 +83,7 @@ class Http:
             auth=_BearerAuth(token),
             headers={
                 wire.PROTOCOL_HEADER: str(wire.PROTOCOL_VERSION),
-                "User-Agent": f"napari-hmz/{napari_hmz.__version__}",
+                "User-Agent": f"napari-hmz/{__version__}",
             },
             timeout=httpx.Timeout(timeout_s, connect=min(timeout_s, 10.0)),
             # The threads of the transfers bound what is under way; the pool need not.

@@ -18,12 +18,12 @@ from typing import Any
 
 from pydantic import SecretStr, ValidationError
 
-import napari_hmz
 from napari_hmz.errors import HmzError, LocalBackendFailed
 from napari_hmz.http import Http
 from napari_hmz.schema import Health, wire
 from napari_hmz.schema.base import Message
 from napari_hmz.settings import EngineChoice
+from napari_hmz.version import __version__
 
 COMMAND = (sys.executable, "-m", "hmz_backend", "serve")
 _POLL_S = 0.05
@@ -100,7 +100,7 @@ def _running(folder: LocalFolder) -> Handshake | None:
     health = None if found is None else _health(found.url)
     if found is None or health is None:
         return None
-    if health.version != napari_hmz.__version__:
+    if health.version != __version__:
         _retire(found)
         return None
     return found

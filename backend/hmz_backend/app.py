@@ -14,7 +14,6 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
-import napari_hmz
 from hmz_backend.database.access import Database
 from hmz_backend.dispatch.dispatcher import Dispatcher, Patience
 from hmz_backend.engines.protocol import Engine
@@ -36,6 +35,7 @@ from hmz_backend.stores.cache import ChunkCache
 from hmz_backend.stores.staging import StagingArea
 from napari_hmz.errors import HmzError
 from napari_hmz.schema import wire
+from napari_hmz.version import __version__
 
 MakeExecutor = Callable[[BlockWorker], Executor]
 
@@ -77,7 +77,7 @@ def build_app(
     names = LOOPBACK_NAMES if settings.host in ("127.0.0.1", "localhost", "::1") else frozenset()
     app = FastAPI(
         title="napari-hmz backend",
-        version=napari_hmz.__version__,
+        version=__version__,
         summary="Large images in, segmentations out, chunk by chunk.",
         docs_url=None,  # those pages load scripts from elsewhere
         redoc_url=None,
@@ -131,7 +131,7 @@ async def _running(
         catalogue, store, database, settings.memory_budget_bytes, settings.tiles_in_flight
     )
     service = RunService(
-        _folder(settings, "runs"), parts, planner, worker, settings.engine, napari_hmz.__version__
+        _folder(settings, "runs"), parts, planner, worker, settings.engine, __version__
     )
     app.state.services = Services(
         Chain(identities), catalogue, store, planner, service, settings.engine

@@ -6,7 +6,6 @@ from typing import Annotated
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-import napari_hmz
 from hmz_backend.identity.chain import Chain
 from hmz_backend.identity.protocol import Credential, Principal
 from hmz_backend.runs.catalogue import Catalogue
@@ -14,6 +13,7 @@ from hmz_backend.runs.planner import Planner
 from hmz_backend.runs.service import RunService
 from hmz_backend.runs.volumes import Volumes
 from napari_hmz.schema import Health, wire
+from napari_hmz.version import __version__
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Services:
         trouble = self.runs.parts.dispatcher.troubles
         return Health(
             status="degraded" if trouble else "ok",
-            version=napari_hmz.__version__,
+            version=__version__,
             protocol=wire.PROTOCOL_VERSION,
             oldest_client=wire.OLDEST_CLIENT,
             engine=self.engine,
