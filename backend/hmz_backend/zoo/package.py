@@ -70,9 +70,6 @@ def load_package(folder: Path) -> Package:
         check_file(folder, file)
     extension = read_extension(folder, document)
     description = _description(folder)
-    problems = contradictions(description, extension)
-    if problems:
-        raise PackageInvalid(f"{folder.name}: {'; '.join(problems)}.")
     card = _card(description, extension)
     return Package(folder, document, extension, description, card)
 
@@ -102,6 +99,9 @@ def _description(folder: Path) -> Description:
 
 def _card(description: Description, extension: Extension) -> ModelCard:
     try:
+        problems = contradictions(description, extension)
+        if problems:
+            raise PackageInvalid(f"{description.folder.name}: {'; '.join(problems)}.")
         card = make_card(description, extension, package_digest(description.folder))
     except (PackageBroken, ValidationError) as error:
         raise PackageInvalid(f"{description.folder.name}: {error}") from error
