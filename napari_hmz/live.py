@@ -7,13 +7,14 @@ which part is new. A canvas is written by one thread only.
 
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_hmz.errors import HmzError
+from napari_hmz.errors import HmzError, RunCancelled
 from napari_hmz.schema import (
     ENDED,
     ChunkDone,
@@ -50,6 +51,9 @@ class WatchedRun(Protocol):
 
     def array(self, output: str) -> StoredArray:
         """Return an output of the run, as far as it is done."""
+
+    def wait(self) -> Run:
+        """Return the run as it ended, or raise what ended it: also what this side could not do."""
 
     def cancel(self) -> object:
         """Ask the backend to stop; finished chunks stay."""
@@ -197,7 +201,7 @@ def follow(handle: WatchedRun, *, memory_cap_bytes: int = MEMORY_CAP_BYTES) -> I
         yield from _take(handle, canvases, event)
         if isinstance(event, StateChanged) and event.state in ENDED:
             break
-    yield Ended(handle.info())
+    yield Ended(_end(handle))
 
 
 def perform(start: Callable[[], WatchedRun]) -> Iterator[Update]:
@@ -206,6 +210,18 @@ def perform(start: Callable[[], WatchedRun]) -> Iterator[Update]:
         yield from follow(start())
     except HmzError as error:
         yield Broken(error)
+
+
+def _end(handle: WatchedRun) -> Run:
+    """Return the run as it ended; raise why this side has cancelled it, if it has.
+
+    A run whose image cannot be read or sent is cancelled by the client: only `wait` tells why.
+    """
+    run = handle.info()
+    if run.state == "cancelled":
+        with suppress(RunCancelled):  # by the person
+            handle.wait()
+    return run
 
 
 def _take(

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_hmz.errors import HmzError, NotFound
+from napari_hmz.errors import HmzError, NotFound, RunCancelled
 from napari_hmz.schema import (
     ChunkDone,
     Event,
@@ -68,6 +68,8 @@ class FakeClient:
         An error that every run is refused with.
     break_off
         An error that watching ends with, after the first block.
+    unsendable
+        What keeps the image from being sent after the first block: the run is then cancelled.
     """
 
     cards: Sequence[ModelCard]
@@ -75,6 +77,7 @@ class FakeClient:
     block: Sizes = field(default_factory=lambda: {"y": 16, "x": 16})
     refuse: HmzError | None = None
     break_off: HmzError | None = None
+    unsendable: HmzError | None = None
     closed: bool = False
     runs_started: list["FakeRun"] = field(default_factory=list)
 
@@ -132,6 +135,7 @@ class FakeRun:
         self.cancelled = threading.Event()
         self._card, self._source = card, source
         self._gate, self._break_off = client.gate, client.break_off
+        self._unsendable = client.unsendable
         self._output = _output_array(card, source.request, client.block)
         shape = tuple(self._output.shape[axis] for axis in self._output.axes)
         self._array = np.zeros(shape, self._output.dtype)
@@ -165,6 +169,22 @@ class FakeRun:
         if self._gate is not None:
             self._gate.release()
 
+    def wait(self) -> Run:
+        """Return the run as it ended.
+
+        Raises
+        ------
+        RunCancelled
+            If it was cancelled.
+        HmzError
+            `unsendable`, if the client has cancelled it because of that.
+        """
+        if self._unsendable is not None:
+            raise self._unsendable
+        if self.cancelled.is_set():
+            raise RunCancelled
+        return self.info()
+
     def watch(self) -> Iterator[Event]:
         """Compute the run and yield its events."""
         regions = list(_blocks(self._output))
@@ -178,6 +198,8 @@ class FakeRun:
             yield from self._block(index, region, len(regions))
             if self._break_off is not None:
                 raise self._break_off
+            if self._unsendable is not None:
+                self.cancelled.set()
         yield from self._join(regions)
         yield self._changed("done")
 

@@ -92,6 +92,7 @@ def no_leaks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
     yield
     if QApplication.instance() is None or request.node.rep_call.failed:
         return  # the traceback of a failure holds on to everything
+    request.node.funcargs.clear()  # pytest would hold the fixtures' values beyond this point
     deadline = time.monotonic() + 10.0
     while [*widgets(), *threads(), *bridges] and time.monotonic() < deadline:
         QApplication.processEvents()

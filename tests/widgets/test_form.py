@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_hmz.form import Field, form_of, number_line, parse_text
+from napari_hmz.form import Field, form_of, number_line, parse_text, proposed_axes
 from napari_hmz.form.fields import field_of
 from napari_hmz.form.text import write_text
-from napari_hmz.schema import Choice, ModelCard, ParameterSpec, ParameterValue
+from napari_hmz.schema import Choice, InputSpec, ModelCard, ParameterSpec, ParameterValue
 
 ends = st.none() | st.floats(allow_nan=True, allow_infinity=True)
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
@@ -120,7 +120,7 @@ def test_a_slider_and_its_number_agree(
     value = line.value_at(place)
     assert line.low <= value <= line.high
     grid = max(line.snap or 0.0, 10.0**-line.decimals)
-    assert line.value_at(line.place(value)) == pytest.approx(value, abs=grid)
+    assert line.value_at(line.place(value)) == pytest.approx(value, rel=1e-9, abs=grid)
 
 
 def test_equal_ways_on_a_log_slider_are_equal_factors() -> None:
@@ -187,3 +187,31 @@ def test_text_of_an_unknown_type_reads_back(value: ParameterValue) -> None:
 def test_any_text_can_be_parsed(text: str) -> None:
     parse_text(ParameterSpec(type="hologram"), text)
     assert parse_text(ParameterSpec(type="string"), text) == text
+
+
+@pytest.mark.parametrize(
+    ("shape", "labels", "channels", "expected"),
+    [
+        ((9, 9), ("-2", "-1"), 1, "yx"),
+        ((9, 9, 9), ("-3", "-2", "-1"), 1, "zyx"),
+        ((9, 9, 9), ("Time", "Y", "X"), 1, "tyx"),
+        ((9, 9, 9), ("planes", "rows", "columns"), 1, "zyx"),
+        ((9, 9, 9), ("y", "y", "x"), 1, "zyx"),
+        ((2, 9, 9), ("", "", ""), 2, "cyx"),
+        ((9, 2, 9, 9), ("", "", "", ""), 2, "tcyx"),
+        ((9, 9, 9, 9), ("", "", "", ""), 2, "tzyx"),
+        ((9, 9, 9, 9, 9), ("", "", "", "", ""), 1, "tczyx"),
+    ],
+)
+def test_axes_are_proposed(
+    shape: tuple[int, ...], labels: tuple[str, ...], channels: int, expected: str
+) -> None:
+    names = tuple(f"c{i}" for i in range(channels))
+    spec = InputSpec(name="image", axes=("y", "x"), channels=names)
+    offers = proposed_axes(shape, labels, spec)
+    assert "".join(offers[0]) == expected
+    assert len(set(offers)) == len(offers)
+
+
+def test_too_many_axes_have_no_names() -> None:
+    assert proposed_axes((2,) * 6, [""] * 6, InputSpec(name="image", axes=("y", "x"))) == ()

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from napari_hmz.errors import BackendUnreachable, QuotaExceeded
+from napari_hmz.errors import BackendUnreachable, QuotaExceeded, SourceUnreadable
 from napari_hmz.live import Advanced, Begun, Broken, Ended, Filled, Update, blank, perform
 from napari_hmz.schema import ChunkDone, ModelCard, OutputArray, Region
 from napari_hmz.testing.fake_client import FakeClient
@@ -87,6 +87,12 @@ def test_a_lost_backend_keeps_what_has_arrived() -> None:
     found = updates(FakeClient([card()], break_off=error))
     assert found[-1] == Broken(error)
     assert begun(found).canvases["labels"].array.any()
+
+
+def test_a_run_whose_image_cannot_be_sent_says_why() -> None:
+    error = SourceUnreadable("The disk is gone.")
+    found = updates(FakeClient([card()], unsendable=error))
+    assert found[-1] == Broken(error)
 
 
 def output(shape: tuple[int, int]) -> OutputArray:

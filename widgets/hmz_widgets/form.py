@@ -67,8 +67,9 @@ class FormView:
         plain = [row for row in self._rows.values() if not row.field.spec.advanced]
         advanced = [row for row in self._rows.values() if row.field.spec.advanced]
         layout.addWidget(_grid(plain))
-        if advanced:
-            layout.addWidget(_Section("Advanced", _grid(advanced)).native)
+        self._sections = [_Section("Advanced", _grid(advanced))] if advanced else []
+        for section in self._sections:
+            layout.addWidget(section.native)
         if self._rows:
             layout.addWidget(self._reset_button(), alignment=Qt.AlignmentFlag.AlignRight)
 

@@ -47,9 +47,9 @@ class OpenPicture(Protocol):
 
 def connect() -> Client:
     """Connect to the backend of the settings; without one, to this machine's own."""
-    from napari_hmz.client import connect as connect_to
+    from napari_hmz import client
 
-    return connect_to()
+    return client.connect()
 
 
 def open_picture(picture: Picture, dtypes: tuple[str, ...], /) -> Any:  # noqa: ANN401 # a Source
