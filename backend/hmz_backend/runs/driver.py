@@ -80,6 +80,7 @@ class Driver:
         """Do the run; raises what ends it early. What is journalled by then is kept."""
         started_s = time.monotonic()
         await self.state.start()
+        await self.finisher.start()
         await self._compute()
         await self._teach(time.monotonic() - started_s)
         if self.job.joins:

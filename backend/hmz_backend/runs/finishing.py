@@ -1,44 +1,81 @@
 """Making chunks final: blends as soon as their neighbours are there, labels when all blocks are."""
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from hmz_backend.runs.job import Job
+from hmz_backend.runs.joining import Joining
 from hmz_backend.runs.journal import Journal
+from hmz_backend.runs.labelling import LabelWork
 from hmz_backend.runs.receipt import OutputReceipt
+from hmz_backend.stitching.joining import FinalIds
 from napari_hmz.schema import OutputResult
 
-AT_ONCE = 16  # chunks that are settled together, and journalled together
+AT_ONCE = 16  # chunks that are made final together, and journalled together
+Settle = Callable[[int], OutputReceipt]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass
 class Finisher:
-    """Makes the chunks of one run final."""
+    """Makes the chunks of one run final. Runs on the event loop of the driver only."""
 
     job: Job
     journal: Journal
+    joinings: Mapping[str, Joining] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Prepare the joining of each output of labels."""
+        works = self.job.works.items()
+        self.joinings = {n: Joining(work) for n, work in works if isinstance(work, LabelWork)}
+
+    async def start(self) -> None:
+        """Take up what an earlier driver has left: labels of blocks that are computed already."""
+        done = self.journal.computed_blocks()
+        for joining in self.joinings.values():
+            await self.job.in_thread(joining.add, done)
 
     async def after(self, done: Sequence[int]) -> None:
-        """Settle every chunk that needed one of these blocks, and now has all that it needs."""
+        """Join, or settle, what these blocks make possible."""
         for name, work in self.job.works.items():
-            if not work.joins and not self.journal.marks[name].final.all():
+            if name in self.joinings:
+                pairs = await self.job.in_thread(self.joinings[name].add, done)
+                await self.journal.tell_merges(name, pairs)
+            elif not self.journal.marks[name].final.all():
                 touched = {n for number in done for n in work.needs(self.job.block(number))}
-                await self._settle(
-                    name, [n for n in sorted({*done, *touched}) if self._can(name, n)]
-                )
+                await self._settle_all(name, sorted({*done, *touched}))
 
     async def finish(self) -> tuple[OutputResult, ...]:
-        """Settle all that is left, and say what became of each output."""
+        """Make all that is left final, and say what became of each output."""
         objects: dict[str, int] = {}
+        everything = range(self.job.brief.plan.blocks)
         for name in self.job.works:
-            left = [n for n in range(self.job.brief.plan.blocks) if self._can(name, n)]
-            await self._settle(name, left)
+            if name in self.joinings:
+                objects[name] = await self._join(name)
+            else:
+                await self._settle_all(name, everything)
         digests = await self.journal.output_digests()
         return tuple(
             OutputResult(name=name, objects=objects.get(name), digest=digests[name])
             for name in self.job.works
         )
+
+    async def _join(self, name: str) -> int:
+        planes = self.job.brief.join_planes
+        joining, work = self.joinings[name], self.job.works[name]
+        assert isinstance(work, LabelWork)  # noqa: S101 # as `joinings` was made
+        ids = await self.job.in_thread(joining.finish, planes=planes)
+        left = self.journal.unfinal_blocks(name)
+        await self._make_final(name, left, self._relabelling(work, ids))
+        return ids.count
+
+    def _relabelling(self, work: LabelWork, ids: FinalIds) -> Settle:
+        return lambda number: work.relabel(self.job.block(number), ids.table(number))
+
+    async def _settle_all(self, name: str, numbers: Sequence[int]) -> None:
+        work = self.job.works[name]
+        able = [number for number in numbers if self._can(name, number)]
+        await self._make_final(name, able, lambda number: work.settle(self.job.block(number)))
 
     def _can(self, name: str, number: int) -> bool:
         marks = self.journal.marks[name]
@@ -47,19 +84,18 @@ class Finisher:
         needs = self.job.works[name].needs(self.job.block(number))
         return all(marks.computed[need] for need in needs)
 
-    async def _settle(self, name: str, numbers: Sequence[int]) -> None:
+    async def _make_final(self, name: str, numbers: Sequence[int], settle: Settle) -> None:
         for start in range(0, len(numbers), AT_ONCE):
             batch = numbers[start : start + AT_ONCE]
-            parts = await asyncio.gather(*(self._settle_one(name, number) for number in batch))
-            await self.journal.settled(zip([name] * len(batch), batch, parts, strict=True))
+            parts = await asyncio.gather(*(self.job.in_thread(settle, number) for number in batch))
+            await self.journal.settled(name, dict(zip(batch, parts, strict=True)))
             await self.job.in_thread(self._release, name, batch)
-
-    async def _settle_one(self, name: str, number: int) -> OutputReceipt:
-        return await self.job.in_thread(self.job.works[name].settle, self.job.block(number))
 
     def _release(self, name: str, numbers: Sequence[int]) -> None:
         """Delete what was kept of blocks that nobody needs any more."""
         final, work = self.journal.marks[name].final, self.job.works[name]
-        for number in {n for m in numbers for n in (m, *work.needs(self.job.block(m)))}:
-            if all(final[n] for n in (number, *work.needs(self.job.block(number)))):
-                work.release(self.job.block(number))
+        touched = {n for m in numbers for n in (m, *work.needs(self.job.block(m)))}
+        for number in touched:
+            block = self.job.block(number)
+            if final[number] and all(final[n] for n in work.needs(block)):
+                work.release(block)

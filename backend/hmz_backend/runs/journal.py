@@ -5,7 +5,7 @@ journal says what is left; files that are not what it says (a loss of power) are
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -19,7 +19,7 @@ from hmz_backend.runs import records
 from hmz_backend.runs.job import Job
 from hmz_backend.runs.log import MakeEvent, RunLog
 from hmz_backend.runs.receipt import OutputReceipt, Receipt
-from napari_hmz.schema import ChunkDone, Event, Progress, Progressed
+from napari_hmz.schema import ChunkDone, Event, LabelsMerged, Progress, Progressed
 
 
 @dataclass
@@ -118,15 +118,30 @@ class Journal:
         await self.log.append(events, lambda connection: self._put(connection, rows))
         await self.job.in_thread(self.job.drop_receipts, [r.block for r in receipts])
 
-    async def settled(self, parts: Iterable[tuple[str, int, OutputReceipt]]) -> None:
-        """Keep final chunks, and tell of them."""
-        rows = list(parts)
+    async def settled(self, name: str, parts: Mapping[int, OutputReceipt]) -> None:
+        """Keep final chunks of an output, and tell of them."""
         events = [
-            self._chunk_event(name, self.job.block(block), part) for name, block, part in rows
+            self._chunk_event(name, self.job.block(block), part) for block, part in parts.items()
         ]
-        for name, block, part in rows:
-            self._mark(name, block, part)
+        rows = [(name, block, part) for block, part in parts.items()]
         await self.log.append(events, lambda connection: self._put(connection, rows))
+        for block, part in parts.items():
+            self._mark(name, block, part)
+
+    def computed_blocks(self) -> list[int]:
+        """Return the blocks that are computed in all outputs."""
+        return [int(block) for block in np.flatnonzero(~self.pending())]
+
+    def unfinal_blocks(self, name: str) -> list[int]:
+        """Return the blocks whose chunk in an output is not final."""
+        return [int(block) for block in np.flatnonzero(~self.marks[name].final)]
+
+    async def tell_merges(self, name: str, pairs: Sequence[tuple[int, int]]) -> None:
+        """Tell which provisional ids turned out to be one object."""
+        if pairs:
+            await self.log.append(
+                [lambda number: LabelsMerged(number=number, output=name, pairs=tuple(pairs))]
+            )
 
     async def tell_progress(self, progress: Progress) -> None:
         """Tell how far the run is."""

@@ -1,14 +1,16 @@
 """Opening a run's folder: from its brief to a job with everything at hand."""
 
+from hmz_backend.runs.blending import BlendWork
 from hmz_backend.runs.brief import Brief
 from hmz_backend.runs.cropping import CropWork
 from hmz_backend.runs.folder import RunFolder
 from hmz_backend.runs.job import Job
+from hmz_backend.runs.labelling import LabelWork
 from hmz_backend.runs.output_array import OutputFile
 from hmz_backend.runs.output_work import OutputWork
 from hmz_backend.runs.parts import Parts
 from hmz_backend.runs.tiles import Tiles
-from napari_hmz.schema import OutputArray
+from napari_hmz.schema import OutputArray, full_region
 
 
 async def open_job(folder: RunFolder, parts: Parts) -> Job:
@@ -27,6 +29,12 @@ async def open_job(folder: RunFolder, parts: Parts) -> Job:
 
 def make_work(brief: Brief, folder: RunFolder, output: OutputArray) -> OutputWork:
     """Return what is done with an output, by the way in which the model says it is stitched."""
-    spec = next(spec for spec in brief.card.outputs if spec.name == output.name)
-    file = OutputFile(output, folder.output(output.name))
-    return CropWork(brief.plan, spec, file)
+    plan, name = brief.plan, output.name
+    spec = next(spec for spec in brief.card.outputs if spec.name == name)
+    file = OutputFile(output, folder.output(name))
+    if spec.stitch.mode == "blend":
+        return BlendWork(plan, spec, file, folder.work(name))
+    if spec.stitch.mode == "merge-labels":
+        context = plan.context or full_region(brief.source.shape)
+        return LabelWork(plan, spec, context, file, folder.work(name))
+    return CropWork(plan, spec, file)

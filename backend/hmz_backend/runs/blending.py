@@ -1,0 +1,100 @@
+"""Outputs whose tiles are blended: a block's chunk is final once all tiles that reach it are there.
+
+```
+work/{name}/{block}.npy    the tile's whole result, until the block and all neighbours are final
+```
+"""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hmz_backend.planning import Block, block_at, chunk_key, neighbours
+from hmz_backend.runs.output_array import OutputFile
+from hmz_backend.runs.receipt import OutputReceipt
+from hmz_backend.runs.results import check_result
+from hmz_backend.stitching.blending import Blend, Contribution, blend, spoken_for
+from hmz_backend.stitching.cropping import arrange, cut_region, result_region
+from hmz_backend.stores.atomic import write_whole
+from napari_hmz.schema import OutputSpec, Plan, Region, extents
+
+
+@dataclass(frozen=True, slots=True)
+class BlendWork:
+    """Blends overlapping tiles; an `OutputWork`.
+
+    Parameters
+    ----------
+    plan, spec
+        The run's blocks, and the model's output.
+    file
+        Where chunks go.
+    folder
+        Where results are kept for their neighbours.
+    """
+
+    plan: Plan
+    spec: OutputSpec
+    file: OutputFile
+    folder: Path
+    joins: bool = False
+
+    def take(self, block: Block, result: NDArray[Any]) -> OutputReceipt:
+        """Keep the tile's result."""
+        check_result(result, self.spec, block)
+        body = io.BytesIO()
+        np.save(body, np.ascontiguousarray(result), allow_pickle=False)
+        write_whole(self._path(block), body.getvalue())
+        return OutputReceipt(digest="", final=False, shown=False)
+
+    def intact(self, block: Block, receipt: OutputReceipt) -> bool:
+        """Return whether the chunk, or the result if there is no chunk yet, can be used."""
+        if receipt.final:
+            return self.file.holds(chunk_key(self.plan, self.file.spec, block), receipt.digest)
+        try:
+            np.load(self._path(block), mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError, EOFError):
+            return False
+        return True
+
+    def needs(self, block: Block) -> Sequence[int]:
+        """Return the blocks whose tiles reach into this one."""
+        return neighbours(self.plan, block.index)
+
+    def settle(self, block: Block) -> OutputReceipt:
+        """Write the final chunk."""
+        core = self._own(block.core)
+        parts = [
+            self._part(block_at(self.plan, n), core) for n in (block.index, *self.needs(block))
+        ]
+        how = Blend(self.spec.axes, self.plan.halo, self.spec.stitch.weight)
+        mean = blend([part for part in parts if part is not None], core, how)
+        array = arrange(mean, self.spec.axes, self.file.spec.axes)
+        key = chunk_key(self.plan, self.file.spec, block)
+        return OutputReceipt(digest=self.file.write(key, array), final=True)
+
+    def release(self, block: Block) -> None:
+        """Delete the tile's result."""
+        self._path(block).unlink(missing_ok=True)
+
+    def _part(self, block: Block, core: Region) -> Contribution | None:
+        """Return what a block's tile says about the block with this core; none if nothing."""
+        covered = result_region(self.spec, block)
+        region = spoken_for(covered, self._own(block.core), self.plan.halo, core)
+        if 0 in extents(region).values():
+            return None
+        whole = np.load(self._path(block), mmap_mode="r", allow_pickle=False)
+        array = np.array(cut_region(whole, self.spec.axes, covered, region))
+        return Contribution(covered, region, array)
+
+    def _own(self, region: Region) -> Region:
+        """Return the axes of a region that the model's output has."""
+        return {axis: region[axis] for axis in self.spec.axes if axis != "c"}
+
+    def _path(self, block: Block) -> Path:
+        return self.folder / f"{block.index}.npy"
