@@ -7,6 +7,7 @@ import hashlib
 import io
 import shutil
 import uuid
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -186,6 +187,8 @@ def reference_output(folder: Path, test_input: npt.NDArray[Any]) -> npt.NDArray[
 
     model = read_description(folder).model
     sample = create_sample_for_model(model, inputs={model.inputs[0].id: test_input})
-    with create_prediction_pipeline(model) as pipeline:
-        result = pipeline.predict_sample_without_blocking(sample)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # it leaves the files of steps open
+        with create_prediction_pipeline(model) as pipeline:
+            result = pipeline.predict_sample_without_blocking(sample)
     return np.asarray(result.members[model.outputs[0].id].to_numpy())
