@@ -199,14 +199,18 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=20.0)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--start", type=Path, help="checkpoint to go on from")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.manual_seed(options.seed)
     root = data.fetch(options.data)
     validation = list(data.nuclei_2d(root, "validation"))
+    untrained = UNet(2, WIDTHS, 1, root=False)
+    if options.start is not None:
+        untrained.load_state_dict(torch.load(options.start, weights_only=True))
     network = train(
-        UNet(2, WIDTHS, 1, root=False),
+        untrained,
         batch=Crops(planes_of(root), options.seed).batch,
         loss=loss,
         schedule=Schedule(options.minutes, learning_rate=1e-3),

@@ -21,7 +21,7 @@ class Schedule:
     learning_rate: float = 2e-3
     weight_decay: float = 1e-4
     warm_up: float = 0.03
-    checkpoint_minutes: float = 4.0
+    checkpoint_minutes: float = 6.0
     average_decay: float = 0.998
 
 

@@ -102,20 +102,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=Path("training-data"))
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, default=25.0)
-    parser.add_argument("--scenes", type=int, default=120)
+    parser.add_argument("--minutes", type=float, default=44.0)
+    parser.add_argument("--scenes", type=int, default=60)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--start", type=Path, help="checkpoint to go on from")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.manual_seed(options.seed)
+    untrained = UNet(3, WIDTHS, 2, root=True)
+    if options.start is not None:
+        untrained.load_state_dict(torch.load(options.start, weights_only=True))
     network = train(
-        UNet(3, WIDTHS, 2, root=True),
+        untrained,
         batch=Crops(options.scenes, options.seed).batch,
         loss=loss,
         schedule=Schedule(options.minutes),
         checkpoint=options.out / "nuclei-3d.pt",
-        report=lambda averaged: measure_synthetic(averaged, scenes=12, seed=options.seed + 1000),
+        report=lambda averaged: measure_synthetic(averaged, scenes=6, seed=options.seed + 1000),
     )
     logging.info(
         "test %s", measure_confocal(network, data.confocal_volume(data.fetch(options.data)))

@@ -158,8 +158,8 @@ def render(scene: Scene, random: np.random.Generator) -> FloatArray:
     density = _chromatin(scene, random)
     shape = density.shape
     if random.random() < 0.5:
-        debris = _smooth(shape, random.uniform(0.6, 1.2), random)
-        density += (debris > random.uniform(3.6, 4.5)) * random.uniform(0.3, 2.0)
+        debris = _smooth(shape, random.uniform(0.6, 2.0), random)
+        density += (debris > random.uniform(3.3, 4.5)) * random.uniform(0.2, 2.0)
     lateral = random.uniform(0.2, 1.3)
     axial = lateral * random.uniform(1.0, 2.8)
     image = ndimage.gaussian_filter(density, (axial, lateral, lateral))
