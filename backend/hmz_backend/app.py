@@ -127,9 +127,8 @@ async def _running(
         settings.credit_bytes,
     )
     parts = Parts(database, store, dispatcher, made, threads, settings.tiles_in_flight)
-    planner = Planner(
-        catalogue, store, database, settings.memory_budget_bytes, settings.tiles_in_flight
-    )
+    # A model's memory is taken by the tiles that are computed; those that wait are raw voxels.
+    planner = Planner(catalogue, store, database, settings.memory_budget_bytes, settings.workers)
     service = RunService(
         _folder(settings, "runs"), parts, planner, worker, settings.engine, __version__
     )

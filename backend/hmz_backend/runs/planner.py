@@ -24,9 +24,9 @@ class Planner:
     catalogue, volumes, database
         Where models, volumes and measured speeds are found.
     memory_budget_bytes
-        What all tiles in flight may take.
+        What all tiles that are computed at once may take.
     tiles_in_flight
-        How many there are.
+        How many that are.
     """
 
     catalogue: Catalogue
