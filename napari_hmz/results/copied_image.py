@@ -4,7 +4,16 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from napari_hmz.results.levels import regions_of
-from napari_hmz.schema import AxisName, OutputArray, Plan, Region, Sizes, VolumeRequest
+from napari_hmz.schema import (
+    AxisName,
+    ChannelStatistics,
+    OutputArray,
+    Plan,
+    Region,
+    Sizes,
+    VolumeRequest,
+    VolumeStatistics,
+)
 
 if TYPE_CHECKING:
     from napari_hmz.results.output import Pyramid
@@ -37,6 +46,16 @@ def image_array(request: VolumeRequest, plan: Plan) -> OutputArray:
         },
         channels=_names(request, plan),
     )
+
+
+def copied_statistics(
+    request: VolumeRequest, plan: Plan, taken: VolumeStatistics | None
+) -> tuple[ChannelStatistics, ...]:
+    """Return the statistics of the channels that are copied; none if they are not known."""
+    channels = _channels(request, plan) or (0,)
+    if taken is None or len(taken.channels) == len(channels):
+        return () if taken is None else taken.channels
+    return tuple(taken.channels[at] for at in channels if at < len(taken.channels))
 
 
 def copy_image(source: "Source", plan: Plan, pyramid: "Pyramid") -> None:
@@ -86,7 +105,8 @@ def _channels(request: VolumeRequest, plan: Plan) -> tuple[int, ...]:
 
 def _names(request: VolumeRequest, plan: Plan) -> tuple[str, ...]:
     names = request.channel_names
-    return tuple(
+    named = tuple(
         names[channel] if channel < len(names) else str(channel)
         for channel in _channels(request, plan)
     )
+    return named or (request.name or "image",)

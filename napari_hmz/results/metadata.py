@@ -1,5 +1,6 @@
 """OME-Zarr 0.5 attributes of images and labels, built with yaozarrs' models."""
 
+import colorsys
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -21,6 +22,8 @@ _UNITS: dict[str, frozenset[str]] = {
     "time": frozenset(f"{prefix}second" for prefix in _PREFIXES) | {"day", "hour", "minute"},
 }
 _HEX = re.compile("#[0-9a-fA-F]{6}")
+_GOLDEN = 0.618033988749895
+"""Steps of hue: neighbouring values get distant colours."""
 _LOWEST_LEVEL, _HIGHEST_LEVEL = 1.0, 99.8
 """Percentiles between which an image is shown at first."""
 
@@ -79,15 +82,16 @@ def label_attributes(
 ) -> dict[str, Any]:
     """Return the `ome` attributes of a label image: classes with names and colours, if any."""
     label: dict[str, Any] = {"source": {"image": source}}
+    values = {one.value: one for one in classes}
     # written here: yaozarrs would give label values as 1.0, and the text asks for integers
-    colours = [
-        {"label-value": one.value, "rgba": _rgba(one.color)}
-        for one in classes
-        if _HEX.fullmatch(one.color)
-    ]
-    names = [{"label-value": one.value, "name": one.name} for one in classes if one.name]
-    label |= {"colors": colours} if colours else {}
-    label |= {"properties": names} if names else {}
+    if any(_HEX.fullmatch(one.color) for one in classes):
+        label["colors"] = [
+            {"label-value": value, "rgba": _rgba(one)} for value, one in values.items()
+        ]
+    if classes:
+        label["properties"] = [
+            {"label-value": value, "name": one.name} for value, one in values.items()
+        ]
     return {"version": VERSION, "multiscales": [described], "image-label": label}
 
 
@@ -147,8 +151,12 @@ def _placed(
     ]
 
 
-def _rgba(colour: str) -> list[int]:
-    return [*bytes.fromhex(colour.removeprefix("#")), 255]
+def _rgba(one: ClassSpec) -> list[int]:
+    """Return the colour of a class; one that follows from its value if it names none."""
+    if _HEX.fullmatch(one.color):
+        return [*bytes.fromhex(one.color.removeprefix("#")), 255]
+    channels = colorsys.hsv_to_rgb(one.value * _GOLDEN % 1.0, 0.7, 1.0)
+    return [*(round(255 * channel) for channel in channels), 255]
 
 
 def _plain(model: Any) -> dict[str, Any]:  # noqa: ANN401 # a model of yaozarrs

@@ -24,7 +24,7 @@ import zarr
 from zarr.storage import LocalStore
 
 from napari_hmz.errors import NotFound, OutputExists, RunFailed
-from napari_hmz.results.copied_image import copy_image, image_array
+from napari_hmz.results.copied_image import copied_statistics, copy_image, image_array
 from napari_hmz.results.disk import writing
 from napari_hmz.results.journal import Journal
 from napari_hmz.results.metadata import (
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 PROVENANCE_KEY = "napari-hmz"
 """Our own key in the attributes of the root and of each output."""
-_JOURNAL = ".napari-hmz-journal"
+_JOURNAL = ".napari-hmz-final"
 _FORMAT = 1
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
@@ -70,7 +70,11 @@ class OutputWriter:
         beside = () if self._image is None else self._image.axes
         self._outputs = {array.name: self._pyramid(array, beside) for array in run.plan.outputs}
         self._finest = {name: pyramid.finest() for name, pyramid in self._outputs.items()}
-        self._journal = Journal(path / _JOURNAL)
+        # inside an array's folder, where zarr looks for nothing but chunks
+        self._journals = {
+            name: Journal(path / pyramid.path / "0" / _JOURNAL)
+            for name, pyramid in self._outputs.items()
+        }
 
     @classmethod
     def prepare(
@@ -153,15 +157,15 @@ class OutputWriter:
             If there is no space; what was written before stays.
         """
         finest = self.array(output)
-        chunk = _name(output, region)
-        self._journal.forget(chunk)
+        chunk, journal = _name(region), self._journals[output]
+        journal.forget(chunk)
         self._outputs[output].write(region, array, finest)
         if digest:
-            self._journal.note(chunk, digest)
+            journal.note(chunk, digest)
 
     def holds(self, output: str, region: Mapping[AxisName, Interval], digest: str) -> bool:
         """Tell whether this chunk has been written before, with this digest."""
-        return self._journal.holds(_name(output, region), digest)
+        return output in self._journals and self._journals[output].holds(_name(region), digest)
 
     def finish(self, run: Run) -> None:
         """Make the coarser levels, copy the image and store the provenance.
@@ -180,7 +184,8 @@ class OutputWriter:
                 copy_image(self._source, run.plan, self._image)
                 self._image.build()
             self.describe(run, is_complete=True)
-            self._journal.remove()
+            for journal in self._journals.values():
+                journal.remove()
 
     def describe(self, run: Run, *, is_complete: bool) -> None:
         """Write all attributes: one level while the run goes, all of them at its end."""
@@ -206,10 +211,11 @@ class OutputWriter:
         )
 
     def _root_ome(self, run: Run, *, is_complete: bool) -> dict[str, Any]:
-        if self._image is not None:
+        if self._image is not None and self._source is not None:
             levels = len(self._image.factors) if is_complete else 1
             taken = run.provenance.statistics
-            omero = omero_section(self._image.array.channels, taken.channels if taken else ())
+            shown_as = copied_statistics(self._source.request, run.plan, taken)
+            omero = omero_section(self._image.array.channels, shown_as)
             return {"ome": image_attributes(self._image.described(levels=levels), omero)}
         if "0" in self._root:  # copied by an earlier process, which was asked to
             return {}
@@ -235,10 +241,8 @@ class OutputWriter:
         return Pyramid(group, path, array, made_axes(group) or stored_axes(array, beside))
 
 
-def _name(output: str, region: Mapping[AxisName, Interval]) -> str:
-    return output + "".join(
-        f" {axis}{start}:{stop}" for axis, (start, stop) in sorted(region.items())
-    )
+def _name(region: Mapping[AxisName, Interval]) -> str:
+    return " ".join(f"{axis}{start}:{stop}" for axis, (start, stop) in sorted(region.items()))
 
 
 def _provenance(run: Run, *, is_complete: bool) -> dict[str, Any]:
