@@ -7,6 +7,7 @@ leaves behind can be removed.
 
 import contextlib
 import http.client
+import json
 import os
 import secrets
 import signal
@@ -26,6 +27,7 @@ __all__ = ["Ports", "RunningTriton", "install", "start"]
 
 HOST = "127.0.0.1"
 READY_TIMEOUT_S = 60.0
+PROBE_TIMEOUT_S = 2.0
 POLL_S = 0.05
 STOP_TIMEOUT_S = 20.0
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 # where Linux keeps it; the names under it are ours
@@ -64,17 +66,17 @@ class RunningTriton:
         Where it listens.
     log
         The file that its output goes to.
-    shared_prefix
-        What the names of its shared memory begin with.
+    name
+        Of this server alone: its identity, and what the names of its shared memory begin with.
     """
 
     def __init__(
-        self, process: "subprocess.Popen[bytes]", ports: Ports, log: Path, shared_prefix: str
+        self, process: "subprocess.Popen[bytes]", ports: Ports, log: Path, name: str
     ) -> None:
         self.process = process
         self.ports = ports
         self.log = log
-        self._shared_prefix = shared_prefix
+        self.name = name
 
     @property
     def grpc_url(self) -> str:
@@ -87,15 +89,23 @@ class RunningTriton:
         return f"http://{HOST}:{self.ports.http}"
 
     def is_ready(self) -> bool:
-        """Ask the server whether it takes requests."""
-        connection = http.client.HTTPConnection(HOST, self.ports.http, timeout=2)
+        """Ask whether it takes requests; a stranger on the same port does not count."""
         try:
-            connection.request("GET", "/v2/health/ready")
-            return connection.getresponse().status == http.client.OK
-        except (OSError, http.client.HTTPException):
+            with contextlib.closing(self._get("/v2")) as answer:
+                if json.loads(answer.read()).get("name") != self.name:
+                    return False
+            with contextlib.closing(self._get("/v2/health/ready")) as answer:
+                return answer.status == http.client.OK
+        except (OSError, http.client.HTTPException, ValueError):
             return False
+
+    def _get(self, path: str) -> http.client.HTTPResponse:
+        connection = http.client.HTTPConnection(HOST, self.ports.http, timeout=PROBE_TIMEOUT_S)
+        try:
+            connection.request("GET", path, headers={"Connection": "close"})
+            return connection.getresponse()
         finally:
-            connection.close()
+            connection.close()  # the response keeps its own end open until it is read
 
     def stop(self) -> None:
         """End the server and its model processes; no error if it has ended already."""
@@ -106,10 +116,10 @@ class RunningTriton:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
-        with contextlib.suppress(ProcessLookupError):
-            # Model processes outlive a server that was killed; the group is ours alone.
-            os.killpg(self.process.pid, signal.SIGKILL)
-        for left in SHARED_MEMORY.glob(f"{self._shared_prefix}*"):
+        for pid in model_processes(self.name):  # they outlive a server that was killed
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        for left in SHARED_MEMORY.glob(f"{self.name}*"):
             left.unlink(missing_ok=True)
 
     def __enter__(self) -> "RunningTriton":
@@ -124,6 +134,16 @@ class RunningTriton:
     ) -> None:
         """Stop the server."""
         self.stop()
+
+
+def model_processes(name: str) -> list[int]:
+    """Return the processes that were started with the name of a server's shared memory."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            if name.encode() in path.read_bytes():
+                found.append(int(path.parent.name))
+    return found
 
 
 def start(
@@ -161,27 +181,30 @@ def start(
             remedy="Run `hmz-backend triton install`.",
         )
     log = log or Path(tempfile.mkstemp(prefix="hmz-triton-", suffix=".log")[1])
-    shared_prefix = f"hmz-{os.getpid()}-{secrets.token_hex(4)}"
+    name = f"hmz-{os.getpid()}-{secrets.token_hex(4)}"
     filled = (ports or Ports()).filled()
     with log.open("ab") as output:
         process = subprocess.Popen(  # noqa: S603 # our own command, without a shell
-            _command(environment, repository, filled, shared_prefix),
+            _command(environment, repository, filled, name),
             env=_variables(environment),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            start_new_session=True,  # a group of its own, which `stop` can end as a whole
+            start_new_session=True,  # Ctrl-C is for us, who then stop it in order
         )
-    running = RunningTriton(process, filled, log, shared_prefix)
-    _await_ready(running, timeout_s)
+    running = RunningTriton(process, filled, log, name)
+    try:
+        _await_ready(running, timeout_s)
+    except BaseException:  # Ctrl-C as well: nobody else knows of this process yet
+        running.stop()
+        raise
     return running
 
 
-def _command(
-    environment: Environment, repository: Path, ports: Ports, shared_prefix: str
-) -> list[str]:
+def _command(environment: Environment, repository: Path, ports: Ports, name: str) -> list[str]:
     options = {
         "model-repository": repository.absolute(),
+        "id": name,
         "model-control-mode": "explicit",
         "backend-directory": environment.backends,
         "http-address": HOST,
@@ -193,7 +216,7 @@ def _command(
         "exit-timeout-secs": 5,
     }
     backend = {
-        "shm-region-prefix-name": shared_prefix,
+        "shm-region-prefix-name": name,
         "shm-default-byte-size": SHARED_BYTES,
     }
     return [
@@ -224,7 +247,6 @@ def _await_ready(running: RunningTriton, timeout_s: float) -> None:
     deadline = time.monotonic() + timeout_s
     while not running.is_ready():
         if running.process.poll() is not None or time.monotonic() > deadline:
-            running.stop()
             raise EngineUnavailable(
                 f"Triton did not start: {_last_words(running.log)}",
                 remedy=f"Look at its log {running.log}.",

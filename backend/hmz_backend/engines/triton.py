@@ -8,7 +8,8 @@ after that.
 import asyncio
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Never, TypeVar
 
@@ -34,7 +35,7 @@ LATE = "StatusCode.DEADLINE_EXCEEDED"
 CANCELLED = "StatusCode.CANCELLED"
 UNFIT = "StatusCode.INVALID_ARGUMENT"
 LOST_MODEL = ("Stub process", "is not healthy", "not ready", "unexpected exit")
-"""Words with which Triton says that a model process has died: it starts another."""
+"""Words with which Triton 2.51 says that a model process has died; it never starts another."""
 NO_MODEL = ("unknown model", "is not found", "is not ready", "has no available versions")
 FULL = "maximum queue size"
 Result = TypeVar("Result")
@@ -49,6 +50,9 @@ class Server:
     in_flight: int = 0
     shunned_until: float = 0.0
     loaded: dict[str, Capacity] = field(default_factory=dict)
+    loading: defaultdict[str, asyncio.Lock] = field(
+        default_factory=lambda: defaultdict(asyncio.Lock)
+    )
 
 
 class TritonEngine:
@@ -124,25 +128,23 @@ class TritonEngine:
             await self._ensure(server, name)
             return await _call(server, name, inputs, deadline)
         except InferenceServerException as error:
+            if _says(error, LOST_MODEL):
+                await self._replace(server, name)
             _raise(error, server, request)
         finally:
             server.in_flight -= 1
 
     async def _ensure(self, server: Server, name: str) -> Capacity:
-        if name not in server.loaded:
-            try:
-                async with asyncio.timeout(CONTROL_TIMEOUT_S):
-                    server.loaded[name] = await _load(server, name)
-            except TimeoutError as error:
-                raise EngineUnavailable(f"Triton at {server.url} did not load {name}.") from error
-            except InferenceServerException as error:
-                if error.status() == REACHED and not _says(error, NO_MODEL):
-                    _shun(server)
-                    raise EngineUnavailable(_unreachable(server)) from error
-                reason = _first_line(error)
-                message = f"Triton at {server.url} cannot load {name}: {reason}."
-                raise EngineUnavailable(message) from error
-        return server.loaded[name]
+        async with server.loading[name]:
+            if name not in server.loaded:
+                server.loaded[name] = await _controlled(server, name, _load(server, name))
+            return server.loaded[name]
+
+    async def _replace(self, server: Server, name: str) -> None:
+        # Only unloading and loading brings a dead process back; whoever comes second finds it done.
+        async with server.loading[name]:
+            if server.loaded.pop(name, None) is not None:
+                await _controlled(server, name, server.client.unload_model(name))
 
     def _opened(self) -> list[Server]:
         if self._closed:
@@ -179,6 +181,20 @@ def _words_input(words: str) -> InferInput:
     tensor = InferInput(WORDS, [1], "BYTES")
     tensor.set_data_from_numpy(np.array([words.encode()], dtype=np.object_))
     return tensor
+
+
+async def _controlled(server: Server, name: str, action: Awaitable[Result]) -> Result:
+    try:
+        async with asyncio.timeout(CONTROL_TIMEOUT_S):
+            return await action
+    except TimeoutError as error:
+        raise EngineUnavailable(f"Triton at {server.url} did not load {name} in time.") from error
+    except InferenceServerException as error:
+        if error.status() == REACHED and not _says(error, NO_MODEL):
+            _shun(server)
+            raise EngineUnavailable(_unreachable(server)) from error
+        reason = _first_line(error)
+        raise EngineUnavailable(f"Triton at {server.url} cannot load {name}: {reason}.") from error
 
 
 async def _load(server: Server, name: str) -> Capacity:

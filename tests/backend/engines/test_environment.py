@@ -1,0 +1,85 @@
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from hmz_backend.engines import environment
+from hmz_backend.engines.bundled import Ports, start
+from hmz_backend.engines.environment import Environment, check_machine, install, requirements
+from napari_hmz.errors import EngineUnavailable
+
+
+def test_the_environment_repeats_the_versions_that_compute_here() -> None:
+    from onnxruntime import __version__ as runtime
+
+    assert f"onnxruntime=={runtime}" in requirements()
+    assert "numpy>=1.26.4,<2" in requirements()
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value", "message"),
+    [
+        ("sys.platform", "darwin", "Linux on x86-64"),
+        ("platform.machine", lambda: "aarch64", "Linux on x86-64, not Linux on aarch64"),
+        ("sys.version_info", (3, 14, 0), "Python 3.11 or 3.12"),
+    ],
+)
+def test_machines_that_cannot_run_triton_are_told_so(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, attribute: str, value: object, message: str
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(f"hmz_backend.engines.environment.{attribute}", value)
+        with pytest.raises(EngineUnavailable, match=message) as failure:
+            check_machine()
+    assert "embedded engine" in failure.value.remedy
+
+
+def test_a_python_without_shared_library_is_told_so(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(environment, "shared_library", lambda: tmp_path / "libpython.so")
+    with pytest.raises(EngineUnavailable, match="no shared library"):
+        install(tmp_path / "prefix")
+    assert not (tmp_path / "prefix").exists()
+
+
+def test_a_failed_installation_says_what_pip_said_and_is_not_taken_for_done(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(environment, "TRITON", "no-such-package-for-napari-hmz @ file:///nowhere")
+    with pytest.raises(EngineUnavailable, match="could not be made") as failure:
+        install(tmp_path)
+    assert "install.log" in failure.value.remedy
+    assert not Environment(tmp_path).is_installed()
+
+
+@pytest.mark.triton
+def test_installing_again_does_nothing_until_the_requirements_change(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    there = install()
+    made: list[Environment] = []
+    monkeypatch.setattr(environment, "_make", made.append)
+    assert install() == there
+    assert not made
+    monkeypatch.setattr(environment, "FIXED", ("numpy>=1.26.4,<1.27",))
+    assert not there.is_installed()
+    install()
+    assert made == [there]
+
+
+def test_a_half_made_environment_is_not_started(tmp_path: Path) -> None:
+    prefix = tmp_path / "prefix"
+    prefix.mkdir()
+    (prefix / "installed.json").write_text(json.dumps({"digest": "of something else"}))
+    with pytest.raises(EngineUnavailable, match="not installed") as failure:
+        start(tmp_path, prefix=prefix)
+    assert "triton install" in failure.value.remedy
+
+
+def test_free_ports_differ() -> None:
+    ports = Ports(http=8000).filled()
+    assert ports.http == 8000
+    assert len({ports.http, ports.grpc, ports.metrics}) == 3
+    assert sys.platform  # the module under test was restored
