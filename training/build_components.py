@@ -111,7 +111,7 @@ def extension(axes: str) -> Section:
             "preferred": dict.fromkeys(axes, extent),
             "halo": dict.fromkeys(axes, 1),
             "memory_bytes_per_voxel": 48,
-            "seconds_per_megavoxel": 0.05,
+            "seconds_per_megavoxel": 0.12,
         },
         "training_data": "None: nothing is learned.",
         "quality": [

@@ -28,9 +28,9 @@ NUCLEI = Nuclei(
     tile={
         "preferred": {"y": 640, "x": 640},
         "halo": {"y": 64, "x": 64},
-        "halo_rule": {"parameter": "diameter", "factor": 2.15},
+        "halo_rule": {"parameter": "diameter", "factor": 2.1},
         "memory_bytes_per_voxel": 700,
-        "seconds_per_megavoxel": 2.0,
+        "seconds_per_megavoxel": 1.6,
     },
 )
 TRAINING_DATA = (

@@ -30,7 +30,7 @@ NUCLEI = Nuclei(
         "halo": {"z": 24, "y": 24, "x": 24},
         "halo_rule": {"parameter": "diameter", "factor": 1.2},
         "memory_bytes_per_voxel": 300,
-        "seconds_per_megavoxel": 3.0,
+        "seconds_per_megavoxel": 2.0,
     },
 )
 TRAINING_DATA = (
