@@ -195,7 +195,7 @@ class Http:
                 failure = self._unreachable(error)
             except _REPEATED as error:
                 failure = error
-            if not waits.wait():
+            if self._client.is_closed or not waits.wait():
                 if patience.stopped:
                     return
                 raise failure or errors.BackendUnreachable("The backend ended the event stream.")
@@ -203,6 +203,7 @@ class Http:
     def _stream(self, path: str, last: str) -> Iterator[ServerEvent | None]:
         headers = {"Accept": wire.EVENTS_TYPE} | ({wire.LAST_EVENT_HEADER: last} if last else {})
         timeout = httpx.Timeout(self._timeout_s, read=_SILENCE_S)
+        self._check_open()
         with self._client.stream("GET", path, headers=headers, timeout=timeout) as response:
             if not response.is_success:
                 response.read()
@@ -247,8 +248,15 @@ class Http:
                 failure.__cause__ = error
             except errors.DigestMismatch as error:
                 failure = error
+            except RuntimeError:  # so the library says that the client was closed meanwhile
+                self._check_open()
+                raise
             if not _worth_repeating(failure) or not waits.wait(pause_s):
                 raise failure
+
+    def _check_open(self) -> None:
+        if self._client.is_closed:
+            raise errors.BackendUnreachable(f"The connection to {self.url} was closed here.")
 
     def _unreachable(self, error: httpx.TransportError) -> HmzError:
         what = str(error) or type(error).__name__

@@ -54,4 +54,7 @@ def run_request(card: ModelCard, volume: Volume, options: RunOptions) -> RunRequ
         )
     except ValidationError as error:
         faults = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
-        raise RequestError("; ".join(faults)) from error
+        raise RequestError(
+            f"An option of the run cannot be used: {'; '.join(faults)}.",
+            remedy="Correct it: regions are {axis: (first, end)}, sizes are {axis: voxels}.",
+        ) from error

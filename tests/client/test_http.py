@@ -196,3 +196,13 @@ def test_the_token_stands_in_no_log_error_or_repr(
     assert SECRET not in caplog.text + repr(raised.value) + repr(http) + repr(vars(http))
     assert caplog.text
     assert SECRET not in repr(Bearer(SECRET))
+
+
+def test_a_closed_client_says_so(server: ScriptedServer) -> None:
+    http = Http(server.url)
+    http.close()
+    http.close()
+    with pytest.raises(errors.BackendUnreachable, match="closed"):
+        http.get(wire.HEALTH, Health)
+    with pytest.raises(errors.BackendUnreachable, match="closed"):
+        next(iter(http.events("/events")))
