@@ -19,8 +19,8 @@ from tritonclient.grpc.aio import InferenceServerClient
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
 from hmz_backend.engines.protocol import Capacity, TileRequest
-from hmz_backend.engines.triton_name import tensor_name, triton_name
-from hmz_backend.engines.words import FAILED, WORDS, tile_failed, words_of
+from hmz_backend.engines.triton_name import network_name, tensor_name, triton_name
+from hmz_backend.engines.words import FAILED, KIND, WORDS, tile_failed, words_of
 from napari_hmz.errors import EngineBusy, EngineFailed, EngineUnavailable
 
 if TYPE_CHECKING:
@@ -202,7 +202,11 @@ async def _load(server: Server, name: str) -> Capacity:
     if not await client.is_model_ready(name):
         await client.load_model(name)
     answer = await client.get_model_config(name, as_json=True)
-    groups = answer["config"].get("instance_group") or [{}]
+    config = answer["config"]
+    kind = config.get("parameters", {}).get(KIND, {}).get("string_value")
+    if kind == "bls" and not await client.is_model_ready(network_name(name)):
+        await client.load_model(network_name(name))
+    groups = config.get("instance_group") or [{}]
     instances = sum(int(group.get("count", 1)) for group in groups)
     kinds = {str(group.get("kind", "")) for group in groups}
     return Capacity(instances=instances, device="gpu" if "KIND_GPU" in kinds else "cpu")

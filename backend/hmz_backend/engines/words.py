@@ -7,6 +7,8 @@ from napari_hmz.errors import EngineFailed
 
 WORDS = "hmz_request"
 """Name of the Triton input that carries the JSON text."""
+KIND = "hmz_kind"
+"""Parameter of a Triton model: `bls` if its network is a Triton model of its own."""
 FAILED = "hmz-tile-failed:"
 """What a served model's own failures begin with, so that they are told from Triton's."""
 

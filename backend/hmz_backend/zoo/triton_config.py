@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from hmz_backend.engines.triton_name import tensor_name, triton_name
-from hmz_backend.engines.words import WORDS
+from hmz_backend.engines.words import KIND, WORDS
 from napari_hmz.schema import ModelCard
 
 Kind = Literal["python", "bls"]
@@ -79,16 +79,11 @@ def config_pbtxt(card: ModelCard, *, kind: Kind, instances: int, environment: st
         _block("output", outputs),
         f"instance_group [{{ count: {instances} kind: KIND_CPU }}]",
         _parameter("hmz_digest", card.digest),
-        _parameter("hmz_kind", kind),
+        _parameter(KIND, kind),
     ]
     if environment:
         parts.append(_parameter("EXECUTION_ENV_PATH", environment))
     return "\n".join(parts) + "\n"
-
-
-def network_name(card: ModelCard) -> str:
-    """Return the Triton model that holds only the network."""
-    return f"{triton_name(card.id, card.version)}-network"
 
 
 def network_pbtxt(

@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import Protocol
 
 from hmz_backend import serving
-from hmz_backend.engines.triton_name import triton_name
+from hmz_backend.engines.triton_name import network_name, triton_name
 from hmz_backend.serving.description import read_description
 from hmz_backend.serving.network import ONNX_DTYPE, onnx_weights
 from hmz_backend.zoo.triton_config import (
     Kind,
     NetworkTensor,
     config_pbtxt,
-    network_name,
     network_pbtxt,
 )
 from napari_hmz.errors import PackageInvalid
@@ -124,7 +123,7 @@ def _write_network(package: Deployable, building: Path) -> None:
     if weights is None:
         raise PackageInvalid(f"{package.card.id} has no ONNX network to deploy on its own.")
     inputs, outputs = network_tensors(weights)
-    name = network_name(package.card)
+    name = network_name(triton_name(package.card.id, package.card.version))
     folder = building / name
     (folder / "1").mkdir(parents=True)
     shutil.copy2(weights, folder / "1" / "model.onnx")

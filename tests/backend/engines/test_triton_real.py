@@ -22,6 +22,8 @@ from hmz_backend.engines.embedded import EmbeddedEngine
 from hmz_backend.engines.protocol import Engine, TileRequest
 from hmz_backend.engines.triton import TritonEngine
 from hmz_backend.testing.engine_contract import CRASH, MODEL, SLOW, VERSION, expected, spots, tile
+from hmz_backend.zoo.package import load_package
+from hmz_backend.zoo.triton_repository import write_triton_repository
 from napari_hmz.errors import EngineBusy, EngineFailed, EngineUnavailable
 from napari_hmz.schema import ChannelStatistics, VolumeStatistics
 
@@ -70,6 +72,52 @@ def test_triton_and_the_embedded_engine_give_the_same_bits(
         await triton.close()
 
     asyncio.run(check())
+
+
+STAND_IN = """
+import numpy as np
+import onnxruntime
+import triton_python_backend_utils as backend
+
+
+class TritonPythonModel:
+    def initialize(self, args):
+        folder = args["model_repository"] + "/" + args["model_version"]
+        self.session = onnxruntime.InferenceSession(folder + "/model.onnx")
+
+    def execute(self, requests):
+        answers = []
+        for request in requests:
+            given = backend.get_input_tensor_by_name(request, "input").as_numpy()
+            result = self.session.run(None, {"input": given})[0]
+            answers.append(backend.InferenceResponse([backend.Tensor("output", result)]))
+        return answers
+"""
+
+
+def test_a_network_of_its_own_is_loaded_and_called(packages: Path, tmp_path: Path) -> None:
+    """The bundled Triton lacks the onnxruntime backend: a Python model stands in for it."""
+    repository = tmp_path / "repository"
+    grain = load_package(packages / "grains")
+    write_triton_repository([grain], repository, kind="bls", instances=1)
+    network = repository / "grains-1_0_0-network"
+    text = (network / "config.pbtxt").read_text()
+    (network / "config.pbtxt").write_text(
+        text.replace('"onnxruntime"', '"python"').replace("KIND_GPU", "KIND_CPU")
+    )
+    (network / "1" / "model.py").write_text(STAND_IN)
+
+    async def check(url: str) -> None:
+        folders = {("grains", "1.0.0"): packages / "grains"}
+        embedded, triton = EmbeddedEngine(folders, workers=1), TritonEngine([url])
+        here = await embedded.infer(grains(), timeout_s=60)
+        there = await triton.infer(grains(), timeout_s=60)
+        np.testing.assert_array_equal(here["labels"], there["labels"])
+        await embedded.close()
+        await triton.close()
+
+    with start(repository, log=tmp_path / "triton.log") as running:
+        asyncio.run(check(running.grpc_url))
 
 
 def test_models_that_do_not_load_say_why(server: RunningTriton) -> None:
