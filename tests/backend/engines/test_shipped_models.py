@@ -1,0 +1,76 @@
+"""Every shipped model gives its own test output on both engines, and the same bits on both."""
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from hmz_backend.engines.bundled import RunningTriton, install, start
+from hmz_backend.engines.embedded import EmbeddedEngine
+from hmz_backend.engines.protocol import Engine, TileRequest
+from hmz_backend.engines.triton import TritonEngine
+from hmz_backend.zoo.package import Package, load_package
+from hmz_backend.zoo.reproduction import reproduce
+from hmz_backend.zoo.shipped import shipped_models
+from hmz_backend.zoo.triton_repository import write_triton_repository
+
+pytestmark = pytest.mark.triton
+
+FOLDERS = sorted(path.parent for path in shipped_models().glob("*/rdf.yaml"))
+
+
+@pytest.fixture(scope="module")
+def shipped() -> dict[str, Package]:
+    return {folder.name: load_package(folder) for folder in FOLDERS}
+
+
+@pytest.fixture(scope="module")
+def triton(
+    shipped: Mapping[str, Package], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningTriton]:
+    install()
+    folder = tmp_path_factory.mktemp("shipped")
+    write_triton_repository(shipped.values(), folder / "repository", instances=1)
+    with start(folder / "repository", log=folder / "triton.log") as running:
+        yield running
+
+
+@pytest.mark.parametrize("name", [folder.name for folder in FOLDERS])
+def test_shipped_models_are_reproduced_alike_on_both_engines(
+    shipped: Mapping[str, Package], triton: RunningTriton, name: str
+) -> None:
+    package = shipped[name]
+    seen: dict[str, Mapping[str, NDArray[Any]]] = {}
+    with asyncio.Runner() as runner:
+        engines: dict[str, Engine] = {
+            "embedded": EmbeddedEngine({package.key: package.folder}, workers=1),
+            "triton": TritonEngine([triton.grpc_url]),
+        }
+        for kind, engine in engines.items():
+
+            def run(
+                inputs: Mapping[str, NDArray[Any]],
+                parameters: Mapping[str, Any],
+                kind: str = kind,
+                engine: Engine = engine,
+            ) -> Mapping[str, NDArray[Any]]:
+                request = TileRequest(*package.key, inputs, parameters)
+                seen[kind] = runner.run(engine.infer(request, timeout_s=120))
+                return seen[kind]
+
+            reproduce(package, run)
+            runner.run(engine.close())
+    for output in package.card.outputs:
+        here, there = seen["embedded"][output.name], seen["triton"][output.name]
+        assert here.dtype == there.dtype == np.dtype(output.dtype)
+        np.testing.assert_array_equal(here, there)
+
+
+def test_all_shipped_models_are_here() -> None:
+    names = {folder.name for folder in FOLDERS}
+    assert {"components", "denoise", "nuclei-2d", "nuclei-3d"} <= names
+    assert Path(shipped_models()).is_dir()
