@@ -43,7 +43,11 @@ class ClientSettings(BaseSettings):
     """What a client needs to know: each field can stand in the file, or as `HMZ_<FIELD>`."""
 
     model_config = SettingsConfigDict(
-        env_prefix="HMZ_", extra="forbid", frozen=True, use_attribute_docstrings=True
+        env_prefix="HMZ_",
+        env_ignore_empty=True,  # an empty variable is how a shell unsets one for a single command
+        extra="forbid",
+        frozen=True,
+        use_attribute_docstrings=True,
     )
 
     url: str | None = None

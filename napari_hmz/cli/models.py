@@ -4,10 +4,10 @@ from typing import Annotated
 
 import typer
 from pydantic import TypeAdapter
-from rich.console import Console
 from rich.table import Table
 
 from napari_hmz.cli import options
+from napari_hmz.cli.tables import show_table
 from napari_hmz.client import connect
 from napari_hmz.schema import ModelCard
 
@@ -27,13 +27,11 @@ def models(
     if json:
         typer.echo(TypeAdapter(tuple[ModelCard, ...]).dump_json(cards))
         return
-    table = Table("model", "version", "task", "axes", "quality", "summary", box=None)
+    table = Table(box=None)
+    for name in ("model", "version", "task", "axes"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("summary")
     for card in cards:
         axes = "".join(card.inputs[0].axes)
-        table.add_row(card.id, card.version, card.task, axes, quality(card), card.summary)
-    Console().print(table if cards else "There is no such model.")
-
-
-def quality(card: ModelCard) -> str:
-    """Return the first figure of a model's quality."""
-    return next((f"{m.metric} {m.value:g}" for m in card.quality), "")
+        table.add_row(card.id, card.version, card.task, axes, card.summary)
+    show_table(table, otherwise="There is no such model.")

@@ -3,12 +3,12 @@
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from napari_hmz.cli import options
 from napari_hmz.cli.quantities import count_text, size_text, sizes_text, time_text
 from napari_hmz.cli.request import ImageWords, RunWords
+from napari_hmz.cli.tables import show_table
 from napari_hmz.client import connect
 from napari_hmz.schema import Plan
 
@@ -40,11 +40,12 @@ def plan(
     wish = RunWords(parameter, region, channels, only, join_planes, block, halo, any_voxel_size)
     with connect(url, engine=engine) as client:
         card = client.model(model, version)
-        made = client.plan(card.id, image.open(card), **wish.options(card))
+        chosen = wish.options(card)
+        made = client.plan(card.id, image.open(card), **chosen)
     if json:
         typer.echo(made.model_dump_json())
     else:
-        Console().print(_table(made))
+        show_table(_table(made))
 
 
 def _table(plan: Plan) -> Table:

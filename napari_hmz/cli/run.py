@@ -45,13 +45,14 @@ def run(
     wish = RunWords(parameter, region, channels, only, join_planes, block, halo, any_voxel_size)
     with connect(url, engine=engine) as client:
         card = client.model(model, version)
+        chosen = wish.options(card)
         started = client.run(
             card.id,
             image.open(card),
             output=output,
             overwrite=overwrite,
             with_image=with_image,
-            **wish.options(card),
+            **chosen,
         )
         ended = follow(started)
         tell(ended, started.transfer, output, as_json=json)

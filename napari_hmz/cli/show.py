@@ -8,6 +8,7 @@ from rich.table import Table
 
 from napari_hmz.cli import options
 from napari_hmz.cli.quantities import sizes_text
+from napari_hmz.cli.tables import show_table
 from napari_hmz.client import connect
 from napari_hmz.schema import ModelCard, ParameterSpec
 
@@ -25,17 +26,20 @@ def show(
     if json:
         typer.echo(card.model_dump_json())
         return
-    console = Console()
+    console = Console(soft_wrap=True)
     console.print(f"[bold]{card.name}[/bold] ({card.id} {card.version}), {card.task}")
-    console.print(card.summary, "", _tensors(card), "", sep="\n")
+    console.print(card.summary, end="\n\n")
+    show_table(_tensors(card))
+    console.print()
     if card.parameters:
-        console.print(_parameters(card), "")
+        show_table(_parameters(card))
+        console.print()
     for figure in card.quality:
         console.print(f"quality: {figure.metric} {figure.value:g} on {figure.dataset}")
     for title, text in (("trained on", card.training_data), ("licence", card.licence)):
         if text:
             console.print(f"{title}: {text}")
-    console.print(f"digest: {card.digest}", soft_wrap=True)
+    console.print(f"digest: {card.digest}")
 
 
 def _tensors(card: ModelCard) -> Table:
