@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from napari_hmz.errors import SourceUnreadable
-from napari_hmz.sources.arrays import any_image, dask_image, numpy_image
+from napari_hmz.sources.arrays import any_image, numpy_image
 from napari_hmz.sources.pixels import Image
 from napari_hmz.sources.zarr_images import is_zarr_folder, open_zarr, zarr_image
 
@@ -42,6 +42,8 @@ def _of_lazy_array(thing: Any, axes: Sequence[str] | None, level: int) -> Image:
     if isinstance(thing, zarr.Array | zarr.Group):
         return zarr_image(thing, level=level, axes=axes)
     if type(thing).__module__.startswith("dask."):
+        from napari_hmz.sources.dask_arrays import dask_image
+
         return dask_image(thing, axes)
     if type(thing).__module__.startswith("h5py."):
         from napari_hmz.sources.hdf5 import dataset_image

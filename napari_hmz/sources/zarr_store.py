@@ -44,9 +44,12 @@ def encoded_chunk(array: "zarr.Array[Any]", index: tuple[int, ...]) -> bytes | N
 
 def folder_of(node: "zarr.Array[Any] | zarr.Group") -> Path | None:
     """Return the folder that holds the node; none unless it lies in plain files."""
-    if not isinstance(node.store, LocalStore):
-        return None
-    return Path(node.store.root) / node.path
+    if isinstance(node.store, LocalStore):
+        return Path(node.store.root) / node.path
+    files = getattr(node.store, "fs", None)  # of fsspec, which dask also uses for local paths
+    protocol = getattr(getattr(files, "sync_fs", files), "protocol", ())
+    is_local = "file" in ((protocol,) if isinstance(protocol, str) else protocol)
+    return Path(str(getattr(node.store, "path", ""))) / node.path if is_local else None
 
 
 def identity_of(array: "zarr.Array[Any]") -> str:

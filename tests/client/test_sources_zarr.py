@@ -204,6 +204,32 @@ def test_arrays_in_memory_are_told_by_their_content() -> None:
     assert open_source(lazy).request.fingerprint != open_source(lazy + 1).request.fingerprint
 
 
+def test_a_dask_array_over_zarr_is_that_zarr_array(tmp_path: Path) -> None:
+    array = stored(tmp_path / "a")
+    lazy = da.from_zarr(str(tmp_path / "a"))
+    assert open_source(lazy).request == open_source(tmp_path / "a").request.model_copy(
+        update={"name": ""}
+    )
+    assert isinstance(open_source(lazy), VerbatimSource)
+    for other in (lazy + 1, lazy[1:], lazy[..., ::-1], lazy.astype("u4")):
+        np.testing.assert_array_equal(received(open_source(other)), other.compute())
+        assert not isinstance(open_source(other), VerbatimSource)
+    assert array.shape == SHAPE
+
+
+def test_a_dask_array_is_another_once_the_file_behind_it_changes(tmp_path: Path) -> None:
+    array = stored(tmp_path / "a")
+    first = open_source(da.from_zarr(str(tmp_path / "a")) + 1).request.fingerprint
+    assert open_source(da.from_zarr(str(tmp_path / "a")) + 1).request.fingerprint == first
+    array[0, 0, 0] = 77
+    assert open_source(da.from_zarr(str(tmp_path / "a")) + 1).request.fingerprint != first
+
+
+def test_a_dask_array_that_reads_files_itself_is_never_taken_for_an_old_one() -> None:
+    lazy = da.map_blocks(np.ones, (2, 2), dtype="f4", chunks=((2,), (2,)))
+    assert open_source(lazy).request.fingerprint != open_source(lazy).request.fingerprint
+
+
 def test_what_nothing_tells_apart_is_never_taken_for_the_same() -> None:
     class Lazy:
         shape, dtype = (2, 2), np.dtype("u1")
