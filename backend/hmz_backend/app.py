@@ -4,6 +4,7 @@ What runs where: routes, drivers and the dispatcher are coroutines of one event 
 stitching and files are worker threads; the database has one writer thread; the engine computes.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -136,9 +137,11 @@ async def _running(
         Chain(identities), catalogue, store, planner, service, settings.engine
     )
     await service.start()
+    warming = asyncio.create_task(catalogue.search())  # reading packages takes seconds, once
     try:
         yield
     finally:
+        warming.cancel()
         await service.stop()
         await made.close()
         await engine.close()

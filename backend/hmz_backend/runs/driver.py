@@ -34,7 +34,7 @@ from hmz_backend.runs.receipt import Receipt
 from hmz_backend.runs.state import StateKeeper
 from hmz_backend.runs.volumes import Demand
 from hmz_backend.stores.grid import Index
-from napari_hmz.errors import InternalError
+from napari_hmz.errors import HmzError, InternalError
 from napari_hmz.schema import Progress, Region, Run
 
 log = logging.getLogger(__name__)
@@ -135,8 +135,8 @@ class Driver:
                 await self._tell()
         finally:
             self.parts.volumes.release(self.job.brief.volume, demand)
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.shield(self._withdraw())
+            with contextlib.suppress(asyncio.CancelledError, HmzError):
+                await asyncio.shield(self._wind_up())
 
     def _on_chunk_arrived(self, index: Index) -> None:
         self.frontier.arrived(index)
@@ -170,7 +170,7 @@ class Driver:
         await self._settle([(t, o) for t, o in outcomes.items() if o.phase not in _UNDER_WAY])
 
     async def _settle(self, ended: Sequence[tuple[Ticket, Outcome]]) -> None:
-        done = []
+        done, failed = [], []
         for ticket, outcome in ended:
             block = self._tickets.pop(ticket)
             if outcome.phase == "done":
@@ -178,9 +178,11 @@ class Driver:
             elif outcome.phase == "lost":
                 self.frontier.give_back(block)
             else:
-                raise outcome.error or InternalError("A block of the run was stopped.")
+                failed.append(outcome.error or InternalError("A block of the run was stopped."))
         if done:
             await self._keep(await self.parts.in_thread(self.job.receipts, done))
+        if failed:
+            raise failed[0]
 
     async def _keep(self, receipts: Sequence[Receipt]) -> None:
         for receipt in receipts:
@@ -199,10 +201,13 @@ class Driver:
         self.frontier.give_back(block)
         self.parts.volumes.changed(self.job.brief.volume)
 
-    async def _withdraw(self) -> None:
-        for ticket in list(self._tickets):
+    async def _wind_up(self) -> None:
+        """Cancel all tasks: those that wait first, or they would begin as others stop."""
+        outcomes = await self.parts.executor.poll(list(self._tickets), timeout_s=0)
+        for ticket in sorted(self._tickets, key=lambda t: outcomes[t].phase != "waiting"):
             await self.parts.executor.cancel(ticket)
         self._tickets.clear()
+        await self._tell(always=True)
 
     async def _tell(self, *, always: bool = False) -> None:
         if not always and time.monotonic() - self._told_at_s < PROGRESS_S:

@@ -8,12 +8,13 @@ runs/{id}/work/receipts/        what became of each block, until the journal has
 ```
 """
 
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from hmz_backend.runs.brief import Brief
-from hmz_backend.stores.atomic import write_whole
+from hmz_backend.stores.atomic import is_leftover, write_whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,12 @@ class RunFolder:
     def receipt(self, block: int) -> Path:
         """Return where a block task says what became of its block."""
         return self.root / "work" / "receipts" / f"{block}.json"
+
+    def sweep(self) -> None:
+        """Delete what writes that never ended have left."""
+        for folder, _, names in os.walk(self.root):
+            for name in filter(is_leftover, names):
+                Path(folder, name).unlink(missing_ok=True)
 
     def clear_work(self) -> None:
         """Delete all that only an unfinished run needs."""

@@ -14,7 +14,8 @@ from napari_hmz.schema import OutputArray, full_region
 
 
 async def open_job(folder: RunFolder, parts: Parts) -> Job:
-    """Return the job of the run in `folder`."""
+    """Return the job of the run in `folder`, new or interrupted."""
+    await parts.in_thread(folder.sweep)
     brief = await parts.in_thread(folder.brief)
     staged = await parts.volumes.open_trusted(brief.volume, brief.source)
     return Job(

@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from hmz_backend.app import build_app
 from hmz_backend.engines.protocol import Engine
+from hmz_backend.identity.protocol import Identity
 from hmz_backend.identity.shared_token import SharedToken
 from hmz_backend.runs.catalogue import Package
 from hmz_backend.server import Server, address_of, listen, make_server
@@ -62,12 +63,15 @@ class LiveBackend:
         What computes, and the models there are.
     changes
         Settings that differ from the defaults.
+    identities
+        Who may call.
     """
 
     folder: Path
     engine: Engine
     cards: Sequence[ModelCard]
     changes: dict[str, Any] = field(default_factory=dict)
+    identities: Sequence[Identity] = (SharedToken(SecretStr(TOKEN)),)
     url: str = ""
 
     def __enter__(self) -> Self:
@@ -77,7 +81,7 @@ class LiveBackend:
             settings,
             engine=self.engine,
             packages=FakePackages(self.cards),
-            identities=[SharedToken(SecretStr(TOKEN))],
+            identities=self.identities,
         )
         self.app = app
         self._socket = listen("127.0.0.1", 0)
