@@ -10,6 +10,8 @@ import zarr
 from benchmarks.figure import Figure
 from benchmarks.packages import do_nothing
 from benchmarks.service import service
+from napari_hmz.schema import Sizes
+from napari_hmz.sources import open_source
 
 BLOCK_PX = 32
 HALO_PX = 16
@@ -21,15 +23,14 @@ def figures() -> Iterator[Figure]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         encoded = _write_source(folder / "source.zarr")
-        block = {"z": BLOCK_PX, "y": BLOCK_PX, "x": BLOCK_PX}
-        halo = {"z": HALO_PX, "y": HALO_PX, "x": HALO_PX}
+        block: Sizes = {"z": BLOCK_PX, "y": BLOCK_PX, "x": BLOCK_PX}
+        halo: Sizes = {"z": HALO_PX, "y": HALO_PX, "x": HALO_PX}
         with service(folder, [do_nothing(folder / "do-nothing")]) as running:
             sent = []
             for place in ("first.zarr", "second.zarr"):
                 run = running.client.run(
                     "do-nothing",
-                    folder / "source.zarr",
-                    axes=("z", "y", "x"),
+                    open_source(folder / "source.zarr", axes=("z", "y", "x")),
                     block=block,
                     halo=halo,
                     output=folder / place,

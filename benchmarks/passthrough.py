@@ -75,7 +75,7 @@ def _figure(running: Service, case: Case, output: Path) -> Figure:
     _bare(running, requests[:2])  # loads the model: neither side pays for that
     bare_s = _bare(running, requests)
     started = time.perf_counter()
-    running.client.run(case.model, case.volume, axes=case.axes, output=output).wait()
+    running.client.run(case.model, source, output=output).wait()
     product_s = time.perf_counter() - started
     size = f"{case.volume.size / 1e6:.0f} Mvoxel, {plan.blocks} tiles"
     note = f"({size}; {bare_s:.1f} s / {product_s:.1f} s)"
