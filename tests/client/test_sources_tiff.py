@@ -38,6 +38,42 @@ def test_ome_tiff_keeps_axes_voxel_size_and_channel_names(tmp_path: Path) -> Non
     one.close()
 
 
+def two_files(folder: Path, values: np.ndarray[Any, Any]) -> None:
+    """Write an OME-TIFF whose two planes lie in a file each."""
+    names = [f"urn:uuid:00000000-0000-0000-0000-00000000000{plane}" for plane in range(2)]
+    planes = "".join(
+        f'<TiffData FirstZ="{plane}" IFD="0" PlaneCount="1">'
+        f'<UUID FileName="{plane}.ome.tif">{names[plane]}</UUID></TiffData>'
+        for plane in range(2)
+    )
+    for plane in range(2):
+        text = (
+            '<?xml version="1.0" encoding="UTF-8"?>'
+            f'<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" UUID="{names[plane]}">'
+            '<Image ID="Image:0"><Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint16" '
+            'SizeX="50" SizeY="40" SizeZ="2" SizeC="1" SizeT="1">'
+            f'<Channel ID="Channel:0:0" SamplesPerPixel="1"/>{planes}</Pixels></Image></OME>'
+        )
+        tifffile.imwrite(
+            folder / f"{plane}.ome.tif", values[plane], description=text, metadata=None
+        )
+
+
+def test_ome_tiff_over_several_files_is_one_image(tmp_path: Path) -> None:
+    two_files(tmp_path, STACK)
+    source = open_source(tmp_path / "0.ome.tif")
+    first = source.request.fingerprint
+    np.testing.assert_array_equal(source.read({}), STACK[:2])
+    source.close()
+    two_files(tmp_path, STACK + 1)
+    source = open_source(tmp_path / "0.ome.tif")
+    assert source.request.fingerprint != first
+    source.close()
+    (tmp_path / "1.ome.tif").unlink()
+    with pytest.raises(SourceUnreadable, match="missing"):
+        open_source(tmp_path / "0.ome.tif")
+
+
 def test_imagej_stacks_keep_spacing_and_unit(tmp_path: Path) -> None:
     tifffile.imwrite(
         tmp_path / "a.tif",

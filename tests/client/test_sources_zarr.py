@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -183,6 +184,17 @@ def test_the_fingerprint_stays_until_something_changes(tmp_path: Path) -> None:
     other = open_source(tmp_path / "a", voxel_size={"z": 2.0}).request.fingerprint
     assert other != first
     array[0, 0, 0] = 77
+    assert open_source(tmp_path / "a").request.fingerprint != first
+
+
+def test_a_chunk_changed_in_place_changes_the_fingerprint(tmp_path: Path) -> None:
+    stored(tmp_path / "a")
+    first = open_source(tmp_path / "a").request.fingerprint
+    chunk = tmp_path / "a/c/0/0/0"
+    before, content = chunk.stat(), chunk.read_bytes()
+    with chunk.open("r+b") as file:
+        file.write(content[:-1] + bytes([content[-1] ^ 1]))
+    os.utime(chunk, ns=(before.st_atime_ns, before.st_mtime_ns))  # the inode, size and time of old
     assert open_source(tmp_path / "a").request.fingerprint != first
 
 
