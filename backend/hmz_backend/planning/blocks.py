@@ -138,12 +138,10 @@ def blocks_in(plan: Plan, region: Region) -> list[int]:
     """Return the blocks whose core meets `region`, ascending."""
     ranges: list[range] = []
     for axis in ordered(plan.grid):
-        start, stop = plan.region[axis]
-        low, high = region.get(axis, (start, stop))
-        block_px = plan.block[axis]
-        first = max(0, (low - start) // block_px)
-        last = min(plan.grid[axis], -(-(min(high, stop) - start) // block_px))
-        ranges.append(range(first, last) if high > low else range(0))
+        start = plan.region[axis][0]
+        low, high = intersection({axis: plan.region[axis]}, region)[axis]
+        first, stop = (low - start) // plan.block[axis], -(-(high - start) // plan.block[axis])
+        ranges.append(range(first, stop) if high > low else range(0))
     return _indices(plan, ranges)
 
 
