@@ -1,4 +1,3 @@
-import errno
 import itertools
 from pathlib import Path
 from typing import Any
@@ -12,24 +11,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from napari_hmz.errors import DiskFull, NotFound, OutputExists, RegionInvalid, RunFailed
 from napari_hmz.results import PROVENANCE_KEY, OutputWriter
 from napari_hmz.results.levels import regions_of
 from napari_hmz.schema import (
     AxisName,
     ClassSpec,
     OutputArray,
-    OutputResult,
-    Plan,
     Provenance,
     Region,
-    Run,
-    RunRequest,
-    VolumeStatistics,
     sizes_of,
 )
 from napari_hmz.sources import open_source
 from napari_hmz.statistics import volume_statistics
+from napari_hmz.testing.fake_run import fake_run
 
 SHAPE = (10, 300, 280)
 REGION: Region = {"z": (2, 10), "y": (0, 300), "x": (20, 280)}
@@ -55,34 +49,6 @@ def labels(**changes: object) -> OutputArray:
 
 def smooth() -> OutputArray:
     return labels(name="smooth", kind="image", dtype="float32")
-
-
-def run(
-    *outputs: OutputArray,
-    id: str = "r1",  # noqa: A002 # the name of the field
-    region: Region = REGION,
-    channels: tuple[int, ...] = (),
-    statistics: VolumeStatistics | None = None,
-) -> Run:
-    plan = Plan(
-        model="m", version="1", region=region, channels=channels, block={}, halo={}, tile={},
-        grid={}, blocks=1, voxels=1, outputs=outputs, chunks_needed=1, bytes_up=1, bytes_down=1,
-        memory_bytes=1,
-    )  # fmt: skip # what matters here stands first
-    provenance = Provenance(
-        model="m", version="1", model_digest="sha256:1", parameters={"a": 1.5}, region=region,
-        block={}, halo={}, statistics=statistics, source_name="n", source_fingerprint="f",
-        backend_version="1", engine="e", run=id, created_at="now",
-    )  # fmt: skip # what matters here stands first
-    return Run(
-        id=id,
-        state="done",
-        request=RunRequest(model="m", volume="v"),
-        plan=plan,
-        results=tuple(OutputResult(name=output.name, objects=2) for output in outputs),
-        provenance=provenance,
-        created_at="now",
-    )
 
 
 def fill(writer: OutputWriter, output: OutputArray, values: NDArray[Any]) -> None:
@@ -115,7 +81,7 @@ def image() -> NDArray[Any]:
 
 
 def test_labels_and_images_make_a_valid_store(tmp_path: Path) -> None:
-    made = run(labels(), smooth())
+    made = fake_run(labels(), smooth(), region=REGION)
     writer = OutputWriter.prepare(tmp_path / "o.zarr", made)
     check_valid(tmp_path / "o.zarr")
     fill(writer, labels(), LABELS)
@@ -133,9 +99,9 @@ def test_labels_and_images_make_a_valid_store(tmp_path: Path) -> None:
 
 
 def test_nothing_but_zarr_is_left_in_the_store(tmp_path: Path) -> None:
-    writer = OutputWriter.prepare(tmp_path / "o.zarr", run(labels()))
+    writer = OutputWriter.prepare(tmp_path / "o.zarr", fake_run(labels(), region=REGION))
     fill(writer, labels(), LABELS)
-    writer.finish(run(labels()))
+    writer.finish(fake_run(labels(), region=REGION))
     strangers = [
         file.name
         for file in (tmp_path / "o.zarr").rglob("*")
@@ -152,7 +118,7 @@ def test_the_region_of_the_image_is_copied_in(tmp_path: Path) -> None:
         units=labels().units,
     )
     statistics = volume_statistics(source.read, source.request)
-    made = run(labels(), statistics=statistics)
+    made = fake_run(labels(), region=REGION, statistics=statistics)
     writer = OutputWriter.prepare(tmp_path / "o.zarr", made, image=source)
     check_valid(tmp_path / "o.zarr")
     fill(writer, labels(), LABELS)
@@ -175,7 +141,7 @@ def test_the_region_of_the_image_is_copied_in(tmp_path: Path) -> None:
 def test_the_copy_is_shown_with_its_own_contrast(tmp_path: Path) -> None:
     source = open_source(np.stack([image(), image() * 2]), axes="czyx")
     statistics = volume_statistics(source.read, source.request)
-    made = run(labels(), region=REGION | {"c": (0, 2)}, channels=(1,), statistics=statistics)
+    made = fake_run(labels(), region=REGION | {"c": (0, 2)}, channels=(1,), statistics=statistics)
     OutputWriter.prepare(tmp_path / "o.zarr", made, image=source).finish(made)
     check_valid(tmp_path / "o.zarr")
     ome: Any = zarr.open_group(tmp_path / "o.zarr", mode="r").attrs["ome"]
@@ -205,14 +171,16 @@ def test_a_translation_of_the_source_is_added_to_that_of_the_region(tmp_path: Pa
         ],
     }
     source = open_source(tmp_path / "i.zarr")
-    writer = OutputWriter.prepare(tmp_path / "o.zarr", run(labels()), image=source)
-    writer.finish(run(labels()))
+    writer = OutputWriter.prepare(
+        tmp_path / "o.zarr", fake_run(labels(), region=REGION), image=source
+    )
+    writer.finish(fake_run(labels(), region=REGION))
     assert open_source(tmp_path / "o.zarr").request.translation == {"z": 14, "y": 0, "x": 10}
 
 
 def test_one_channel_of_the_image_is_copied_where_the_model_saw_one(tmp_path: Path) -> None:
     source = open_source(np.stack([image(), image() + 1]), axes="czyx")
-    made = run(labels(), region=REGION | {"c": (0, 2)}, channels=(1,))
+    made = fake_run(labels(), region=REGION | {"c": (0, 2)}, channels=(1,))
     writer = OutputWriter.prepare(tmp_path / "o.zarr", made, image=source)
     writer.finish(made)
     check_valid(tmp_path / "o.zarr")
@@ -223,7 +191,7 @@ def test_one_channel_of_the_image_is_copied_where_the_model_saw_one(tmp_path: Pa
 
 def test_labels_beside_several_channels_have_that_axis_too(tmp_path: Path) -> None:
     source = open_source(np.stack([image(), image() + 1]), axes="czyx")
-    made = run(labels(), region=REGION | {"c": (0, 2)}, channels=(1, 0))
+    made = fake_run(labels(), region=REGION | {"c": (0, 2)}, channels=(1, 0))
     writer = OutputWriter.prepare(tmp_path / "o.zarr", made, image=source)
     fill(writer, labels(), LABELS)
     writer.finish(made)
@@ -250,9 +218,9 @@ def test_axes_are_stored_in_the_order_of_ome_zarr(tmp_path: Path) -> None:
         units={},
     )
     values = np.random.default_rng(0).random((20, 30, 2)).astype("f4")
-    writer = OutputWriter.prepare(tmp_path / "o.zarr", run(output))
+    writer = OutputWriter.prepare(tmp_path / "o.zarr", fake_run(output, region=REGION))
     fill(writer, output, values)
-    writer.finish(run(output))
+    writer.finish(fake_run(output, region=REGION))
     check_valid(tmp_path / "o.zarr")
     np.testing.assert_array_equal(
         open_source(tmp_path / "o.zarr").read({}), values.transpose(2, 0, 1)
@@ -266,7 +234,9 @@ def test_chunks_come_in_any_order_and_more_than_once(
 ) -> None:
     output = labels(chunks={"z": 3, "y": 100, "x": 90})
     regions = list(regions_of(output.shape, output.chunks))
-    writer = OutputWriter.prepare(tmp_path_factory.mktemp("o") / "o.zarr", run(output))
+    writer = OutputWriter.prepare(
+        tmp_path_factory.mktemp("o") / "o.zarr", fake_run(output, region=REGION)
+    )
     for number in data.draw(st.permutations(range(len(regions)))):
         index = tuple(slice(*regions[number][axis]) for axis in output.axes)
         if data.draw(st.booleans()):
@@ -276,7 +246,7 @@ def test_chunks_come_in_any_order_and_more_than_once(
 
 
 def test_provenance_stands_in_the_store_and_in_each_output(tmp_path: Path) -> None:
-    made = run(labels())
+    made = fake_run(labels(), region=REGION)
     writer = OutputWriter.prepare(tmp_path / "o.zarr", made)
     root = zarr.open_group(tmp_path / "o.zarr", mode="r")
     first: Any = root.attrs[PROVENANCE_KEY]
@@ -298,7 +268,9 @@ def test_classes_have_names_and_colours_with_integer_values(tmp_path: Path) -> N
         ClassSpec(value=1, name="nucleus", color="#ff8000"),
         ClassSpec(value=2, name="other", color="blue"),
     )
-    OutputWriter.prepare(tmp_path / "o.zarr", run(output), classes={"cells": classes})
+    OutputWriter.prepare(
+        tmp_path / "o.zarr", fake_run(output, region=REGION), classes={"cells": classes}
+    )
     check_valid(tmp_path / "o.zarr")
     text = (tmp_path / "o.zarr/labels/cells/zarr.json").read_text()
     assert "1.0" not in text.split("image-label")[1].split("}")[0]
@@ -307,113 +279,3 @@ def test_classes_have_names_and_colours_with_integer_values(tmp_path: Path) -> N
     assert colours[0] == {"label-value": 1, "rgba": [255, 128, 0, 255]}
     assert [each["label-value"] for each in colours] == [1, 2]
     assert [each["name"] for each in ome["image-label"]["properties"]] == ["nucleus", "other"]
-
-
-def test_an_output_that_exists_is_not_lost(tmp_path: Path) -> None:
-    writer = OutputWriter.prepare(tmp_path / "o.zarr", run(labels()))
-    fill(writer, labels(), LABELS)
-    with pytest.raises(OutputExists):
-        OutputWriter.prepare(tmp_path / "o.zarr", run(labels(), id="r2"))
-    np.testing.assert_array_equal(writer.array("cells")[...], LABELS)
-    again = OutputWriter.prepare(tmp_path / "o.zarr", run(labels(), id="r2"), overwrite=True)
-    assert not np.any(np.asarray(again.array("cells")[...]))
-    assert [entry.name for entry in tmp_path.iterdir()] == ["o.zarr"]
-
-
-def test_what_is_no_zarr_is_never_removed(tmp_path: Path) -> None:
-    (tmp_path / "folder").mkdir()
-    (tmp_path / "folder/thesis.txt").write_text("years of work")
-    (tmp_path / "file").write_text("more of it")
-    for name in ("folder", "file"):
-        with pytest.raises(OutputExists):
-            OutputWriter.prepare(tmp_path / name, run(labels()), overwrite=True)
-    assert (tmp_path / "folder/thesis.txt").read_text() == "years of work"
-    assert (tmp_path / "file").read_text() == "more of it"
-
-
-def test_another_process_goes_on_where_the_first_was_stopped(tmp_path: Path) -> None:
-    regions = list(regions_of(labels().shape, labels().chunks))
-    first = OutputWriter.prepare(tmp_path / "o.zarr", run(labels()))
-    for region in regions[:3]:
-        index = tuple(slice(*region[axis]) for axis in labels().axes)
-        first.write_chunk("cells", region, LABELS[index], digest="final")
-    first.write_chunk("cells", regions[3], np.ones((4, 128, 128), "u4"))
-    first.write_chunk("cells", regions[2], np.ones((4, 128, 4), "u4"))  # changed after all
-    second = OutputWriter.prepare(tmp_path / "o.zarr", run(labels()))
-    held = [second.holds("cells", region, "final") for region in regions]
-    assert held == [True, True, *[False] * (len(regions) - 2)]
-    assert not second.holds("cells", regions[0], "other")
-    assert not second.holds("cells", regions[0], "")
-    fill(second, labels(), LABELS)
-    second.finish(run(labels()))
-    np.testing.assert_array_equal(open_source(tmp_path / "o.zarr/labels/cells").read({}), LABELS)
-
-
-def test_a_line_of_the_journal_that_was_cut_is_not_believed(tmp_path: Path) -> None:
-    writer = OutputWriter.prepare(tmp_path / "o.zarr", run(labels()))
-    region = next(regions_of(labels().shape, labels().chunks))
-    writer.write_chunk("cells", region, LABELS[:4, :128, :128], digest="abc")
-    journal = tmp_path / "o.zarr/labels/cells/0/.napari-hmz-final"
-    journal.write_text(journal.read_text()[:-1])
-    assert not OutputWriter.prepare(tmp_path / "o.zarr", run(labels())).holds(
-        "cells", region, "abc"
-    )
-
-
-def test_a_store_may_be_finished_twice_and_without_its_image(tmp_path: Path) -> None:
-    source = open_source(image())
-    made = run(labels())
-    writer = OutputWriter.prepare(tmp_path / "o.zarr", made, image=source)
-    fill(writer, labels(), LABELS)
-    writer.finish(made)
-    OutputWriter.prepare(tmp_path / "o.zarr", made).finish(made)
-    check_valid(tmp_path / "o.zarr")
-    np.testing.assert_array_equal(open_source(tmp_path / "o.zarr").read({}), image()[2:, :, 20:])
-
-
-@pytest.mark.parametrize("name", ["../evil", "a/b", "", ".hidden", "0", "labels", "a b"])
-def test_names_that_lead_elsewhere_are_refused(tmp_path: Path, name: str) -> None:
-    output = labels(name=name, kind="image")
-    with pytest.raises(RunFailed):
-        OutputWriter.prepare(tmp_path / "o.zarr", run(output))
-
-
-def test_what_does_not_belong_is_refused(tmp_path: Path) -> None:
-    writer = OutputWriter.prepare(tmp_path / "o.zarr", run(labels()))
-    with pytest.raises(NotFound):
-        writer.write_chunk("other", {}, LABELS)
-    for region, values in (
-        ({"z": (0, 9)}, LABELS),
-        ({"z": (0, 2)}, LABELS),
-        ({"t": (0, 1)}, LABELS),
-        ({"x": (-1, 4)}, LABELS[:, :, :5]),
-    ):
-        with pytest.raises(RegionInvalid):
-            writer.write_chunk("cells", region, values)  # type: ignore[arg-type] # mypy widens the literals
-
-
-def test_a_full_disk_is_told_and_what_was_written_stays(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    writer = OutputWriter.prepare(tmp_path / "o.zarr", run(labels()))
-    first, second, *_ = regions_of(labels().shape, labels().chunks)
-    writer.write_chunk("cells", first, LABELS[:4, :128, :128], digest="a")
-
-    def full(*_: object, **__: object) -> int:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr("zarr.storage._local._put", full)
-    with pytest.raises(DiskFull):
-        writer.write_chunk("cells", second, LABELS[:4, :128, 128:256], digest="b")
-    monkeypatch.undo()
-    again = OutputWriter.prepare(tmp_path / "o.zarr", run(labels()))
-    assert again.holds("cells", first, "a")
-    assert not again.holds("cells", second, "b")
-    np.testing.assert_array_equal(again.array("cells")[:4, :128, :128], LABELS[:4, :128, :128])
-
-
-def test_a_full_disk_under_the_journal_is_told(tmp_path: Path) -> None:
-    writer = OutputWriter.prepare(tmp_path / "o.zarr", run(labels()))
-    (tmp_path / "o.zarr/labels/cells/0/.napari-hmz-final").symlink_to("/dev/full")
-    with pytest.raises(DiskFull):
-        writer.write_chunk("cells", {}, LABELS, digest="a")

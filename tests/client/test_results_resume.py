@@ -1,0 +1,162 @@
+import errno
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaozarrs
+from numpy.typing import NDArray
+
+from napari_hmz.errors import DiskFull, NotFound, OutputExists, RegionInvalid, RunFailed
+from napari_hmz.results import OutputWriter
+from napari_hmz.results.levels import regions_of
+from napari_hmz.schema import (
+    OutputArray,
+    Region,
+    sizes_of,
+)
+from napari_hmz.sources import open_source
+from napari_hmz.testing.fake_run import fake_run
+
+SHAPE = (10, 300, 280)
+REGION: Region = {"z": (2, 10), "y": (0, 300), "x": (20, 280)}
+LABELS = np.zeros((8, 300, 260), np.uint32)
+LABELS[1:5, 40:140, 30:200] = 1
+LABELS[4:8, 150:290, 3:100] = 70_000
+
+
+def labels(**changes: object) -> OutputArray:
+    said: dict[str, object] = {
+        "name": "cells",
+        "kind": "instance-labels",
+        "axes": ("z", "y", "x"),
+        "shape": sizes_of(("z", "y", "x"), LABELS.shape),
+        "chunks": {"z": 4, "y": 128, "x": 128},
+        "dtype": "uint32",
+        "voxel_size": {"z": 2.0, "y": 0.5, "x": 0.5},
+        "units": {"z": "micrometer", "y": "micrometer", "x": "micrometer"},
+        "translation": {"z": 14.0, "y": 0.0, "x": 10.0},
+    }
+    return OutputArray.model_validate(said | changes)
+
+
+def fill(writer: OutputWriter, output: OutputArray, values: NDArray[Any]) -> None:
+    for region in reversed(list(regions_of(output.shape, output.chunks))):
+        index = tuple(slice(*region[axis]) for axis in output.axes)
+        writer.write_chunk(output.name, region, values[index], digest="d")
+
+
+def image() -> NDArray[Any]:
+    return np.random.default_rng(0).integers(0, 999, SHAPE).astype("u2")
+
+
+def test_an_output_that_exists_is_not_lost(tmp_path: Path) -> None:
+    writer = OutputWriter.prepare(tmp_path / "o.zarr", fake_run(labels(), region=REGION))
+    fill(writer, labels(), LABELS)
+    with pytest.raises(OutputExists):
+        OutputWriter.prepare(tmp_path / "o.zarr", fake_run(labels(), run_id="r2", region=REGION))
+    np.testing.assert_array_equal(writer.array("cells")[...], LABELS)
+    again = OutputWriter.prepare(
+        tmp_path / "o.zarr", fake_run(labels(), run_id="r2", region=REGION), overwrite=True
+    )
+    assert not np.any(np.asarray(again.array("cells")[...]))
+    assert [entry.name for entry in tmp_path.iterdir()] == ["o.zarr"]
+
+
+def test_what_is_no_zarr_is_never_removed(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder/thesis.txt").write_text("years of work")
+    (tmp_path / "file").write_text("more of it")
+    for name in ("folder", "file"):
+        with pytest.raises(OutputExists):
+            OutputWriter.prepare(tmp_path / name, fake_run(labels(), region=REGION), overwrite=True)
+    assert (tmp_path / "folder/thesis.txt").read_text() == "years of work"
+    assert (tmp_path / "file").read_text() == "more of it"
+
+
+def test_another_process_goes_on_where_the_first_was_stopped(tmp_path: Path) -> None:
+    regions = list(regions_of(labels().shape, labels().chunks))
+    first = OutputWriter.prepare(tmp_path / "o.zarr", fake_run(labels(), region=REGION))
+    for region in regions[:3]:
+        index = tuple(slice(*region[axis]) for axis in labels().axes)
+        first.write_chunk("cells", region, LABELS[index], digest="final")
+    first.write_chunk("cells", regions[3], np.ones((4, 128, 128), "u4"))
+    first.write_chunk("cells", regions[2], np.ones((4, 128, 4), "u4"))  # changed after all
+    second = OutputWriter.prepare(tmp_path / "o.zarr", fake_run(labels(), region=REGION))
+    held = [second.holds("cells", region, "final") for region in regions]
+    assert held == [True, True, *[False] * (len(regions) - 2)]
+    assert not second.holds("cells", regions[0], "other")
+    assert not second.holds("cells", regions[0], "")
+    fill(second, labels(), LABELS)
+    second.finish(fake_run(labels(), region=REGION))
+    np.testing.assert_array_equal(open_source(tmp_path / "o.zarr/labels/cells").read({}), LABELS)
+
+
+def test_a_line_of_the_journal_that_was_cut_is_not_believed(tmp_path: Path) -> None:
+    writer = OutputWriter.prepare(tmp_path / "o.zarr", fake_run(labels(), region=REGION))
+    region = next(regions_of(labels().shape, labels().chunks))
+    writer.write_chunk("cells", region, LABELS[:4, :128, :128], digest="abc")
+    journal = tmp_path / "o.zarr/labels/cells/0/.napari-hmz-final"
+    journal.write_text(journal.read_text()[:-1])
+    assert not OutputWriter.prepare(tmp_path / "o.zarr", fake_run(labels(), region=REGION)).holds(
+        "cells", region, "abc"
+    )
+
+
+def test_a_store_may_be_finished_twice_and_without_its_image(tmp_path: Path) -> None:
+    source = open_source(image())
+    made = fake_run(labels(), region=REGION)
+    writer = OutputWriter.prepare(tmp_path / "o.zarr", made, image=source)
+    fill(writer, labels(), LABELS)
+    writer.finish(made)
+    OutputWriter.prepare(tmp_path / "o.zarr", made).finish(made)
+    yaozarrs.validate_zarr_store(str(tmp_path / "o.zarr"))
+    np.testing.assert_array_equal(open_source(tmp_path / "o.zarr").read({}), image()[2:, :, 20:])
+
+
+@pytest.mark.parametrize("name", ["../evil", "a/b", "", ".hidden", "0", "labels", "a b"])
+def test_names_that_lead_elsewhere_are_refused(tmp_path: Path, name: str) -> None:
+    output = labels(name=name, kind="image")
+    with pytest.raises(RunFailed):
+        OutputWriter.prepare(tmp_path / "o.zarr", fake_run(output, region=REGION))
+
+
+def test_what_does_not_belong_is_refused(tmp_path: Path) -> None:
+    writer = OutputWriter.prepare(tmp_path / "o.zarr", fake_run(labels(), region=REGION))
+    with pytest.raises(NotFound):
+        writer.write_chunk("other", {}, LABELS)
+    for region, values in (
+        ({"z": (0, 9)}, LABELS),
+        ({"z": (0, 2)}, LABELS),
+        ({"t": (0, 1)}, LABELS),
+        ({"x": (-1, 4)}, LABELS[:, :, :5]),
+    ):
+        with pytest.raises(RegionInvalid):
+            writer.write_chunk("cells", region, values)  # type: ignore[arg-type] # mypy widens the literals
+
+
+def test_a_full_disk_is_told_and_what_was_written_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = OutputWriter.prepare(tmp_path / "o.zarr", fake_run(labels(), region=REGION))
+    first, second, *_ = regions_of(labels().shape, labels().chunks)
+    writer.write_chunk("cells", first, LABELS[:4, :128, :128], digest="a")
+
+    def full(*_: object, **__: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("zarr.storage._local._put", full)
+    with pytest.raises(DiskFull):
+        writer.write_chunk("cells", second, LABELS[:4, :128, 128:256], digest="b")
+    monkeypatch.undo()
+    again = OutputWriter.prepare(tmp_path / "o.zarr", fake_run(labels(), region=REGION))
+    assert again.holds("cells", first, "a")
+    assert not again.holds("cells", second, "b")
+    np.testing.assert_array_equal(again.array("cells")[:4, :128, :128], LABELS[:4, :128, :128])
+
+
+def test_a_full_disk_under_the_journal_is_told(tmp_path: Path) -> None:
+    writer = OutputWriter.prepare(tmp_path / "o.zarr", fake_run(labels(), region=REGION))
+    (tmp_path / "o.zarr/labels/cells/0/.napari-hmz-final").symlink_to("/dev/full")
+    with pytest.raises(DiskFull):
+        writer.write_chunk("cells", {}, LABELS, digest="a")
