@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_hmz.errors import HmzError, NotFound, RunCancelled
+from napari_hmz.errors import HmzError, NotFound, RunCancelled, VoxelSizeMismatch
 from napari_hmz.schema import (
     ChunkDone,
     Event,
@@ -65,7 +65,7 @@ class FakeClient:
     block
         The block's extents; an axis that is not named is taken whole.
     refuse
-        An error that every run is refused with.
+        An error that every run is refused with; a wrong voxel size can be ignored.
     break_off
         An error that watching ends with, after the first block.
     unsendable
@@ -96,6 +96,8 @@ class FakeClient:
         *,
         version: str | None = None,
         parameters: Mapping[str, ParameterValue] | None = None,
+        join_planes: bool = False,
+        ignore_voxel_size: bool = False,
     ) -> "FakeRun":
         """Start a run.
 
@@ -106,13 +108,15 @@ class FakeClient:
         NotFound
             If there is no such model.
         """
-        if self.refuse is not None:
+        sized = isinstance(self.refuse, VoxelSizeMismatch) and ignore_voxel_size
+        if self.refuse is not None and not sized:
             raise self.refuse
         card = next((c for c in self.cards if c.id == model and version in (None, c.version)), None)
         if card is None:
             raise NotFound(f"There is no model {model!r}.")
         values, _ = resolve_parameters(card.parameters, parameters or {})
         run = FakeRun(self, card, source, values)
+        run.join_planes = join_planes
         self.runs_started.append(run)
         return run
 
@@ -132,6 +136,7 @@ class FakeRun:
         parameters: Mapping[str, ParameterValue],
     ) -> None:
         self.parameters = dict(parameters)
+        self.join_planes = False
         self.cancelled = threading.Event()
         self._card, self._source = card, source
         self._gate, self._break_off = client.gate, client.break_off

@@ -9,7 +9,7 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from hmz_widgets.dock import ModelZoo
-from napari_hmz.errors import BackendUnreachable, QuotaExceeded
+from napari_hmz.errors import BackendUnreachable, QuotaExceeded, VoxelSizeMismatch
 from napari_hmz.schema import ModelCard
 from napari_hmz.testing.fake_client import FakeClient
 
@@ -238,3 +238,36 @@ def test_news_of_models_keep_the_choice(
     assert zoo.dock.models.card().id == "b"
     zoo.dock.models.choose("0")
     assert zoo.dock.form.values() == {}
+
+
+def test_planes_can_be_joined_where_there_are_planes(open_zoo: OpenZoo, qtbot: QtBot) -> None:
+    zoo = open_zoo()
+    switch = zoo.dock.options.join_planes
+    zoo.viewer.add_image(IMAGE)
+    assert switch.isHidden()
+    zoo.viewer.layers.clear()
+    zoo.viewer.add_image(STACK)
+    assert not switch.isHidden()
+    switch.click()
+    zoo.dock.run_button.click()
+    qtbot.waitUntil(idle(zoo.dock))
+    assert zoo.client.runs_started[0].join_planes
+    zoo.dock.image._axes.setCurrentIndex(1)
+    assert switch.isHidden()
+
+
+def test_a_wrong_voxel_size_can_be_ignored(
+    open_zoo: OpenZoo, make_card: MakeCard, qtbot: QtBot
+) -> None:
+    zoo = open_zoo(FakeClient([make_card()], refuse=VoxelSizeMismatch("Ten times too large.")))
+    zoo.viewer.add_image(IMAGE)
+    switch = zoo.dock.options.any_voxel_size
+    assert switch.isHidden()
+    zoo.dock.run_button.click()
+    qtbot.waitUntil(idle(zoo.dock))
+    assert "Ten times" in zoo.dock.status.message
+    assert not switch.isHidden()
+    switch.click()
+    zoo.dock.run_button.click()
+    qtbot.waitUntil(idle(zoo.dock))
+    assert zoo.dock.status.line == "Done."

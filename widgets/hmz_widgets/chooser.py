@@ -94,6 +94,7 @@ class ModelChooser:
 
     def _chosen(self) -> None:
         card = self.card()
+        self._combo.lineEdit().setCursorPosition(0)  # the beginning of a long name is what tells
         self._words.setText(card_words(card) if card else "")
         self.changed.emit()
 

@@ -7,6 +7,7 @@ Finding the backend, asking for models, opening the image and following the run 
 
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -16,13 +17,15 @@ from qtpy.QtWidgets import QFrame, QHBoxLayout, QPushButton, QScrollArea, QVBoxL
 from hmz_widgets.bridge import Bridge
 from hmz_widgets.chooser import ImageChooser, ModelChooser, obstacle
 from hmz_widgets.form import FormView
-from hmz_widgets.layers import OutputLayer, Picture, picture
+from hmz_widgets.layers import Picture, picture
+from hmz_widgets.options import Options, OptionsView
+from hmz_widgets.run_view import RunView
 from hmz_widgets.service import Client, Connect, OpenPicture, connect, open_picture
-from hmz_widgets.status import StatusView, plain_label, result_line
-from napari_hmz.errors import HmzError, RunFailed, from_problem
+from hmz_widgets.status import StatusView, plain_label
+from napari_hmz.errors import HmzError, VoxelSizeMismatch
 from napari_hmz.form import form_of
-from napari_hmz.live import Advanced, Begun, Broken, Ended, Filled, Update, WatchedRun, perform
-from napari_hmz.schema import ModelCard, ParameterValue, Run
+from napari_hmz.live import WatchedRun, perform
+from napari_hmz.schema import ModelCard, ParameterValue
 
 
 class ModelZoo(QWidget):  # type: ignore[misc] # Qt has no types that mypy can follow
@@ -50,10 +53,11 @@ class ModelZoo(QWidget):  # type: ignore[misc] # Qt has no types that mypy can f
         self._connect, self._open = connect, open_picture
         self._client: Client | None = None
         self._bridge = Bridge()
-        self._run: _RunInView | None = None
+        self._run: RunView | None = None
         self.models = ModelChooser()
         self.image = ImageChooser(napari_viewer)
         self.form: FormView | None = None
+        self.options = OptionsView()
         self.status = StatusView()
         self._lay_out()
         self._wire_up()
@@ -75,10 +79,10 @@ class ModelZoo(QWidget):  # type: ignore[misc] # Qt has no types that mypy can f
         card, layer, axes = self.models.card(), self.image.layer(), self.image.axes()
         if self._client is None or card is None or axes is None or not self._ready():
             return
-        image = picture(layer, axes)
         values = self.form.values() if self.form is not None else {}
-        self._run = _RunInView(self._viewer, image, self.status)
-        begin = partial(_begin, self._client, self._open, card, image, values)
+        order = _Order(card, picture(layer, axes), values, self.options.values())
+        self._run = RunView(self._viewer, order.image, self.status)
+        begin = partial(_begin, self._client, self._open, order)
         self._bridge.listen(partial(perform, begin), take=self._run.take, ended=self._over)
         self.status.busy("Preparing the image …")
         self._refresh_buttons()
@@ -92,6 +96,8 @@ class ModelZoo(QWidget):  # type: ignore[misc] # Qt has no types that mypy can f
     def _over(self) -> None:
         if self._run is not None:
             self._run.close()
+            if isinstance(self._run.error, VoxelSizeMismatch):
+                self.options.offer_any_voxel_size(offered=True)
         self._run = None
         self._refresh_buttons()
 
@@ -112,6 +118,11 @@ class ModelZoo(QWidget):  # type: ignore[misc] # Qt has no types that mypy can f
             self._form_place.addWidget(self.form.native)
             self.form.changed.connect(self._refresh_buttons)
         self.image.propose_for(card)
+        self._image_chosen()
+
+    def _image_chosen(self) -> None:
+        self.options.propose_for(self.models.card(), self.image.axes())
+        self.options.offer_any_voxel_size(offered=False)
         self._refresh_buttons()
 
     def _ready(self) -> bool:
@@ -141,6 +152,7 @@ class ModelZoo(QWidget):  # type: ignore[misc] # Qt has no types that mypy can f
         layout.addWidget(self.image.native)
         self._form_place = QVBoxLayout()
         layout.addLayout(self._form_place)
+        layout.addWidget(self.options.native)
         self._why = plain_label()
         layout.addWidget(self._why)
         layout.addLayout(self._buttons())
@@ -168,75 +180,11 @@ class ModelZoo(QWidget):  # type: ignore[misc] # Qt has no types that mypy can f
     def _wire_up(self) -> None:
         self.models.changed.connect(self._model_chosen)
         self.models.refresh.connect(self.refresh)
-        self.image.changed.connect(self._refresh_buttons)
+        self.image.changed.connect(self._image_chosen)
         self.run_button.clicked.connect(self.run)
         self.cancel_button.clicked.connect(self.cancel)
         self.destroyed.connect(partial(_close, self.__dict__))
         self._refresh_buttons()
-
-
-class _RunInView:
-    """A run whose outputs grow in the viewer."""
-
-    def __init__(self, viewer: Any, image: Picture, status: StatusView) -> None:  # noqa: ANN401
-        self._viewer, self._image, self._status = viewer, image, status
-        self._handle: WatchedRun | None = None
-        self._unwanted = False
-        self._outputs: dict[str, OutputLayer] = {}
-        self._bridge: Bridge | None = None
-
-    def take(self, update: Update) -> None:
-        """Show what has happened."""
-        if isinstance(update, Filled):
-            self._outputs[update.output].mark(update.region)
-        elif isinstance(update, Advanced):
-            self._status.advance(update.progress)
-        elif isinstance(update, Begun):
-            self._begin(update)
-        elif isinstance(update, Ended):
-            self._end(update.run)
-        else:
-            self._break(update)
-
-    def cancel(self, bridge: Bridge) -> bool:
-        """Ask the backend to stop, as soon as it has accepted the run; False if asked before."""
-        if self._unwanted:
-            return False
-        self._unwanted = True
-        self._bridge = bridge
-        self._cancel_now()
-        return True
-
-    def close(self) -> None:
-        """Stop redrawing; the layers stay."""
-        for output in self._outputs.values():
-            output.close()
-
-    def _begin(self, begun: Begun) -> None:
-        self._handle = begun.handle
-        self._outputs = {
-            name: OutputLayer(self._viewer, canvas, self._image, begun.run)
-            for name, canvas in begun.canvases.items()
-        }
-        self._status.advance(begun.run.progress)
-        self._cancel_now()
-
-    def _cancel_now(self) -> None:
-        if self._unwanted and self._handle is not None and self._bridge is not None:
-            self._bridge.call(self._handle.cancel, done=_ignore, failed=self._status.fail)
-
-    def _end(self, run: Run) -> None:
-        for output in self._outputs.values():
-            output.finish()
-        if run.state == "failed":
-            self._status.fail(from_problem(run.error) if run.error else RunFailed())
-        else:
-            self._status.rest(result_line(run))
-
-    def _break(self, broken: Broken) -> None:
-        for output in self._outputs.values():
-            output.finish()
-        self._status.fail(broken.error)
 
 
 def _fetch(client: Client | None, connect: Connect) -> tuple[Client, Sequence[ModelCard]]:
@@ -245,16 +193,30 @@ def _fetch(client: Client | None, connect: Connect) -> tuple[Client, Sequence[Mo
     return found, found.models()
 
 
-def _begin(
-    client: Client,
-    open_picture: OpenPicture,
-    card: ModelCard,
-    image: Picture,
-    values: Mapping[str, ParameterValue],
-) -> WatchedRun:
-    """Open the image and start the run (in a worker)."""
-    source = open_picture(image, card.inputs[0].dtypes)
-    return client.run(card.id, source, version=card.version, parameters=values)
+@dataclass(frozen=True, eq=False)
+class _Order:
+    """What the person has asked for."""
+
+    card: ModelCard
+    image: Picture
+    parameters: Mapping[str, ParameterValue]
+    options: Options
+
+
+def _begin(client: Client, open_picture: OpenPicture, order: _Order) -> WatchedRun:
+    """Open the image and start the run (in a worker).
+
+    The source stays open: the client may send its chunks for a later run of the same image.
+    """
+    source = open_picture(order.image, order.card.inputs[0].dtypes)
+    return client.run(
+        order.card.id,
+        source,
+        version=order.card.version,
+        parameters=order.parameters,
+        join_planes=order.options.join_planes,
+        ignore_voxel_size=order.options.ignore_voxel_size,
+    )
 
 
 def _close(parts: dict[str, Any]) -> None:
@@ -276,7 +238,3 @@ def _quietly_close(client: Client) -> None:
         client.close()
     except HmzError:  # nobody is left to tell
         return
-
-
-def _ignore(_result: object) -> None:
-    return

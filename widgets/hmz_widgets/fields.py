@@ -69,7 +69,7 @@ class NumberView:
         self._whole = field.kind == "integer"
         self._box = _number_box(self._line, whole=self._whole)
         self._slider = _slider() if self._line.bounded else None
-        self.native = _row(self._box.native, self._slider)
+        self.native = _column(self._box.native, self._slider)
         self.show(field.start)
         self._box.changed.connect(self._box_moved)
         if self._slider is not None:
@@ -112,7 +112,8 @@ class RangeView:
         self._low = _number_box(self._line, whole=False)
         self._high = _number_box(self._line, whole=False)
         self._slider = self._range_slider() if self._line.bounded else None
-        self.native = _pair(self._low.native, self._high.native, self._slider)
+        boxes = _row(self._low.native, self._high.native, stretch=(1, 1))
+        self.native = _column(boxes, self._slider)
         self.show(field.start)
         for box in (self._low, self._high):
             box.changed.connect(self._box_moved)
@@ -298,26 +299,26 @@ def _slider() -> QSlider:
     return slider
 
 
-def _row(*widgets: QWidget | None, stretch: tuple[int, ...] = (2, 3)) -> QWidget:
-    """Return widgets side by side, the absent ones left out."""
+def _row(*widgets: QWidget, stretch: tuple[int, ...]) -> QWidget:
+    """Return widgets side by side."""
     row = QWidget()
     layout = QHBoxLayout(row)
     layout.setContentsMargins(0, 0, 0, 0)
     for widget, share in zip(widgets, stretch, strict=True):
-        if widget is not None:
-            layout.addWidget(widget, share)
+        layout.addWidget(widget, share)
     return row
 
 
-def _pair(low: QWidget, high: QWidget, slider: QWidget | None) -> QWidget:
-    """Return two boxes side by side with the slider below."""
-    pair = QWidget()
-    layout = QVBoxLayout(pair)
+def _column(box: QWidget, slider: QWidget | None) -> QWidget:
+    """Return a box with the slider below it, if there is one: docks are narrow."""
+    column = QWidget()
+    layout = QVBoxLayout(column)
     layout.setContentsMargins(0, 0, 0, 0)
-    layout.addWidget(_row(low, high, stretch=(1, 1)))
+    layout.setSpacing(2)
+    layout.addWidget(box)
     if slider is not None:
         layout.addWidget(slider)
-    return pair
+    return column
 
 
 def _distinct(labels: list[str]) -> list[str]:

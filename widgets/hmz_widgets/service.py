@@ -24,6 +24,8 @@ class Client(Protocol):
         *,
         version: str | None,
         parameters: Mapping[str, ParameterValue] | None,
+        join_planes: bool,
+        ignore_voxel_size: bool,
     ) -> WatchedRun:
         """Start a run."""
 

@@ -1,0 +1,85 @@
+"""Make the pictures of the documentation from the real plugin, backend and sample volume.
+
+`xvfb-run -a -s "-screen 0 1400x900x24" python docs/pictures.py [FOLDER]` opens napari, runs a model
+of this machine's backend on the sample, and writes one picture per step. On a desktop, leave out
+`xvfb-run` and do not touch the window.
+"""
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import napari
+from qtpy.QtWidgets import QApplication
+
+from hmz_widgets.dock import ModelZoo
+
+IMAGES = Path(__file__).parent / "images"
+MODEL = "nuclei-3d"
+PATIENCE_S = 600.0
+MIDDLE_PLANE = 30
+
+
+def main(folder: Path) -> None:
+    """Go through a first run and take a picture of each step."""
+    folder.mkdir(parents=True, exist_ok=True)
+    viewer = napari.Viewer(title="napari", ndisplay=2, show=True)
+    viewer.window.resize(1360, 860)
+    viewer.open_sample("napari-hmz", "nuclei")
+    viewer.dims.set_current_step(0, MIDDLE_PLANE)
+    _, dock = viewer.window.add_plugin_dock_widget("napari-hmz", "Model Zoo")
+    until(lambda: dock.models.card() is not None, dock)
+    dock.models.choose(MODEL)
+    settle(1.0)
+    shoot(viewer, folder / "choose.png")
+    dock.run_button.click()
+    until(lambda: some_labels(viewer), dock)
+    settle(1.0)
+    shoot(viewer, folder / "running.png")
+    until(dock.run_button.isEnabled, dock)
+    settle(1.0)
+    shoot(viewer, folder / "first-run.png")
+    turn(viewer)
+    shoot(viewer, folder / "volume.png")
+    viewer.close()
+
+
+def turn(viewer: Any) -> None:  # noqa: ANN401 # napari is untyped here
+    """Show the volume from the side."""
+    viewer.dims.ndisplay = 3
+    viewer.camera.angles = (10, 30, 60)
+    settle(2.0)
+
+
+def some_labels(viewer: Any) -> bool:  # noqa: ANN401 # napari is untyped here
+    """Return whether labels have begun to fill."""
+    return any(bool(layer.data.any()) for layer in viewer.layers[1:])
+
+
+def shoot(viewer: Any, path: Path) -> None:  # noqa: ANN401 # napari is untyped here
+    """Write a picture of the whole window."""
+    viewer.screenshot(str(path), canvas_only=False, flash=False)
+    print(path)  # noqa: T201 # a script's own word
+
+
+def settle(seconds: float) -> None:
+    """Let the window draw for a while."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        QApplication.processEvents()
+        time.sleep(0.01)
+
+
+def until(ready: Callable[[], bool], dock: ModelZoo) -> None:
+    """Let the window live until something is ready; stop if the dock shows an error."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not ready():
+        settle(0.05)
+        if dock.status.message or time.monotonic() > deadline:
+            sys.exit(dock.status.message or "It took too long.")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else IMAGES)

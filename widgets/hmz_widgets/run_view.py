@@ -1,0 +1,84 @@
+"""One run in the viewer: its updates become layers that grow, progress, and the last word.
+
+Lives in the Qt main thread; the bridge brings the updates there.
+"""
+
+from typing import Any
+
+from hmz_widgets.bridge import Bridge
+from hmz_widgets.layers import OutputLayer, Picture
+from hmz_widgets.status import StatusView, result_line
+from napari_hmz.errors import HmzError, RunFailed, from_problem
+from napari_hmz.live import Advanced, Begun, Broken, Ended, Filled, Update, WatchedRun
+from napari_hmz.schema import Run
+
+
+class RunView:
+    """A run whose outputs grow in the viewer."""
+
+    def __init__(self, viewer: Any, image: Picture, status: StatusView) -> None:  # noqa: ANN401
+        self._viewer, self._image, self._status = viewer, image, status
+        self.error: HmzError | None = None
+        self._handle: WatchedRun | None = None
+        self._unwanted = False
+        self._outputs: dict[str, OutputLayer] = {}
+        self._bridge: Bridge | None = None
+
+    def take(self, update: Update) -> None:
+        """Show what has happened."""
+        if isinstance(update, Filled):
+            self._outputs[update.output].mark(update.region)
+        elif isinstance(update, Advanced):
+            self._status.advance(update.progress)
+        elif isinstance(update, Begun):
+            self._begin(update)
+        elif isinstance(update, Ended):
+            self._end(update.run)
+        else:
+            self._break(update)
+
+    def cancel(self, bridge: Bridge) -> bool:
+        """Ask the backend to stop, as soon as it has accepted the run; False if asked before."""
+        if self._unwanted:
+            return False
+        self._unwanted = True
+        self._bridge = bridge
+        self._cancel_now()
+        return True
+
+    def close(self) -> None:
+        """Stop redrawing; the layers stay."""
+        for output in self._outputs.values():
+            output.close()
+
+    def _begin(self, begun: Begun) -> None:
+        self._handle = begun.handle
+        self._outputs = {
+            name: OutputLayer(self._viewer, canvas, self._image, begun.run)
+            for name, canvas in begun.canvases.items()
+        }
+        self._status.advance(begun.run.progress)
+        self._cancel_now()
+
+    def _cancel_now(self) -> None:
+        if self._unwanted and self._handle is not None and self._bridge is not None:
+            self._bridge.call(self._handle.cancel, done=_ignore, failed=self._status.fail)
+
+    def _end(self, run: Run) -> None:
+        for output in self._outputs.values():
+            output.finish()
+        if run.state == "failed":
+            self.error = from_problem(run.error) if run.error else RunFailed()
+            self._status.fail(self.error)
+        else:
+            self._status.rest(result_line(run))
+
+    def _break(self, broken: Broken) -> None:
+        for output in self._outputs.values():
+            output.finish()
+        self.error = broken.error
+        self._status.fail(broken.error)
+
+
+def _ignore(_result: object) -> None:
+    return
