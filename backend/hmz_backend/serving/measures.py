@@ -103,7 +103,8 @@ def measured(
     Sums are kept in float64, and scalars given as Python floats: numpy 1 and 2 promote others
     differently.
     """
-    exact = {name: tensor.data.astype("float64") for name, tensor in members.items()}
+    needed = {measure.member_id for measure in measures}
+    exact = {n: tensor.data.astype("float64") for n, tensor in members.items() if n in needed}
     return {
         measure: _taken(measure, exact[measure.member_id])
         for measure in measures
