@@ -96,8 +96,8 @@ def _image(nuclei: Nuclei) -> Section:
 def _labels(nuclei: Nuclei, code: bytes) -> Section:
     defaults: Section = {
         "foreground_threshold": 0.5,
-        "seed_prominence": 0.1,
-        "seed_depth": 0.2,
+        "seed_prominence": 0.25,
+        "seed_depth": 0.3,
         "minimum_size": nuclei.minimum_size,
     }
     return {
@@ -180,7 +180,7 @@ def _parameters(nuclei: Nuclei) -> Section:
             "title": "Splitting",
             "description": "How much a middle must stand out to become a nucleus of its own: "
             "lower splits more, higher less.",
-            "default": 0.1,
+            "default": 0.25,
             "minimum": 0.01,
             "maximum": 0.5,
             "step": 0.01,
@@ -190,7 +190,7 @@ def _parameters(nuclei: Nuclei) -> Section:
             "type": "number",
             "title": "Least certainty",
             "description": "How sure the network must be of a nucleus' middle.",
-            "default": 0.2,
+            "default": 0.3,
             "minimum": 0.05,
             "maximum": 0.9,
             "step": 0.05,
