@@ -18,11 +18,16 @@ Prefix = Annotated[Path | None, typer.Option(help="Folder of the serving environ
 
 
 @triton.command()
-def install(prefix: Prefix = None) -> None:
+def install(
+    prefix: Prefix = None,
+    extra: Annotated[
+        list[str] | None, typer.Option(help="A package that a model needs, such as stardist.")
+    ] = None,
+) -> None:
     """Make the environment that the bundled Triton and its models run in; safe to repeat."""
     folder = prefix or default_prefix()
     typer.echo(f"Serving environment: {folder} (about 750 MB; pip's words are in install.log)")
-    environment = install_environment(prefix)
+    environment = install_environment(prefix, extras=extra or ())
     typer.echo(f"Installed: {environment.server}")
 
 

@@ -15,11 +15,12 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 from platformdirs import user_data_path
 
@@ -40,6 +41,7 @@ SHARED = (
 PYTHONS = ((3, 11), (3, 12))
 """Newer ones have no wheel of numpy 1, older ones are not ours."""
 MARKER = "installed.json"
+LOG = "install.log"
 CHECK = (
     "import numpy, onnxruntime, scipy, skimage, bioimageio.core;"
     "assert numpy.__version__.startswith('1.'), numpy.__version__"
@@ -83,11 +85,19 @@ class Environment:
 
     def is_installed(self) -> bool:
         """Say whether it is complete, and made for these requirements."""
+        digest = self._marker().get("digest")
+        return bool(digest == _digest(requirements())) and self.server.is_file()
+
+    def extras(self) -> frozenset[str]:
+        """Return the packages that were asked for beside what every model needs."""
+        return frozenset(self._marker().get("extras", ()))
+
+    def _marker(self) -> dict[str, Any]:
         try:
-            marker = json.loads((self.prefix / MARKER).read_text())
+            marker: dict[str, Any] = json.loads((self.prefix / MARKER).read_text())
         except (OSError, ValueError):
-            return False
-        return bool(marker.get("digest") == _digest(requirements())) and self.server.is_file()
+            return {}
+        return marker
 
 
 def default_prefix() -> Path:
@@ -112,13 +122,15 @@ def requirements() -> tuple[str, ...]:
         ) from error
 
 
-def install(prefix: Path | None = None) -> Environment:
+def install(prefix: Path | None = None, *, extras: Iterable[str] = ()) -> Environment:
     """Make the serving environment, or leave it if it is there; may take minutes.
 
     Parameters
     ----------
     prefix
         Where; `default_prefix()` if not given. `install.log` there tells what pip did.
+    extras
+        Packages that some models need beside (`stardist`, `cellpose`); added to those there.
 
     Raises
     ------
@@ -129,8 +141,11 @@ def install(prefix: Path | None = None) -> Environment:
     check_machine()
     environment.prefix.mkdir(parents=True, exist_ok=True)
     with _alone(environment.prefix / "install.lock"):
+        all_extras = environment.extras() | set(extras)
         if not environment.is_installed():
-            _make(environment)
+            _make(environment, all_extras)
+        elif all_extras != environment.extras():
+            _fill(environment, all_extras)
     return environment
 
 
@@ -178,19 +193,28 @@ def _alone(lock: Path) -> Iterator[None]:
         yield
 
 
-def _make(environment: Environment) -> None:
-    prefix, wanted = environment.prefix, requirements()
-    (prefix / MARKER).unlink(missing_ok=True)
-    log = prefix / "install.log"
+def _make(environment: Environment, extras: Iterable[str]) -> None:
+    log = environment.prefix / LOG
     log.unlink(missing_ok=True)
-    pip = [str(environment.python), "-m", "pip", "install", "--disable-pip-version-check"]
-    _do([sys.executable, "-m", "venv", "--clear", str(prefix / "venv")], log)
-    _do([*pip, "--no-deps", TRITON], log)
-    _do([*pip, *wanted], log)
-    _do([str(environment.python), "-c", CHECK], log, timeout_s=CHECK_TIMEOUT_S)
+    (environment.prefix / MARKER).unlink(missing_ok=True)
+    _do([sys.executable, "-m", "venv", "--clear", str(environment.prefix / "venv")], log)
+    _do([*_pip(environment), "--no-deps", TRITON], log)
     _place_backend(environment)
-    marker = {"digest": _digest(wanted), "requirements": [TRITON, *wanted]}
-    (prefix / MARKER).write_text(json.dumps(marker, indent=2))
+    _fill(environment, extras)
+
+
+def _fill(environment: Environment, extras: Iterable[str]) -> None:
+    wanted, beside = requirements(), sorted(extras)
+    log, marker = environment.prefix / LOG, environment.prefix / MARKER
+    marker.unlink(missing_ok=True)
+    _do([*_pip(environment), *wanted, *beside], log)
+    _do([str(environment.python), "-c", CHECK], log, timeout_s=CHECK_TIMEOUT_S)
+    words = {"digest": _digest(wanted), "requirements": [TRITON, *wanted], "extras": beside}
+    marker.write_text(json.dumps(words, indent=2))
+
+
+def _pip(environment: Environment) -> list[str]:
+    return [str(environment.python), "-m", "pip", "install", "--disable-pip-version-check"]
 
 
 def _place_backend(environment: Environment) -> None:

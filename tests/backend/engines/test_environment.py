@@ -60,13 +60,31 @@ def test_installing_again_does_nothing_until_the_requirements_change(
 ) -> None:
     there = install()
     made: list[Environment] = []
-    monkeypatch.setattr(environment, "_make", made.append)
+    monkeypatch.setattr(environment, "_make", lambda place, extras: made.append(place))
     assert install() == there
     assert not made
     monkeypatch.setattr(environment, "FIXED", ("numpy>=1.26.4,<1.27",))
     assert not there.is_installed()
     install()
     assert made == [there]
+
+
+def test_packages_that_some_models_need_are_added_and_kept(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    commands: list[list[str]] = []
+
+    def do(command: list[str], log: Path, **options: object) -> None:
+        commands.append(command)
+
+    monkeypatch.setattr(environment, "_do", do)
+    monkeypatch.setattr(environment, "_place_backend", lambda _: None)
+    install(tmp_path, extras=["stardist"])
+    assert commands[-2][-1] == "stardist"
+    assert "numpy>=1.26.4,<2" in commands[-2]
+    assert Environment(tmp_path).extras() == {"stardist"}
+    install(tmp_path, extras=["cellpose"])
+    assert commands[-2][-2:] == ["cellpose", "stardist"]
 
 
 def test_a_half_made_environment_is_not_started(tmp_path: Path) -> None:
