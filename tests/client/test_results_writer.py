@@ -279,3 +279,11 @@ def test_classes_have_names_and_colours_with_integer_values(tmp_path: Path) -> N
     assert colours[0] == {"label-value": 1, "rgba": [255, 128, 0, 255]}
     assert [each["label-value"] for each in colours] == [1, 2]
     assert [each["name"] for each in ome["image-label"]["properties"]] == ["nucleus", "other"]
+
+
+def test_a_coarse_voxel_lies_at_the_middle_of_those_it_stands_for(tmp_path: Path) -> None:
+    made = fake_run(labels(), region=REGION)
+    OutputWriter.prepare(tmp_path / "o.zarr", made).finish(made)
+    coarse = open_source(tmp_path / "o.zarr/labels/cells", level=1).request
+    assert coarse.voxel_size == {"z": 2.0, "y": 1.0, "x": 1.0}
+    assert coarse.translation == {"z": 14.0, "y": 0.25, "x": 10.25}
