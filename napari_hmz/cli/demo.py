@@ -23,7 +23,7 @@ _LABELS = frozenset({"instance-labels", "semantic-labels"})
 def demo(
     *,
     engine: options.Engine = None,
-    output: Annotated[Path, typer.Option(help="Folder for the result.")] = Path("hmz-demo"),
+    output: Annotated[Path, typer.Option(help="Folder for the result.")] = Path("demo-output"),
     model: Annotated[str, typer.Option(help="The model.")] = "nuclei-3d",
     source: Annotated[
         Path | None, typer.Option(help="Another image.", show_default="the sample of nuclei")
@@ -39,7 +39,7 @@ def demo(
         place = output / f"{card.id}.ome.zarr"
         started = client.run(card.id, image, output=place, overwrite=True, with_image=True)
         ended = follow(started)
-        picture = _picture(ended, place, image, output / f"{card.id}.png")
+        picture = _picture(ended, place, image, output / "overlay.png")
     if json:
         shown = None if picture is None else str(picture)
         typer.echo(document(ended, started.transfer, place, engine=health.engine, picture=shown))

@@ -28,6 +28,7 @@ Version = Annotated[
 Parameters = Annotated[
     list[str] | None,
     typer.Option(
+        "--set",
         "--parameter",
         "-p",
         metavar="NAME=VALUE",

@@ -62,7 +62,7 @@ def parameters(
     for word in words or ():
         name, equals, value = word.partition("=")
         if not equals:
-            raise typer.BadParameter(f"{word!r} is not NAME=VALUE.", param_hint="--parameter")
+            raise typer.BadParameter(f"{word!r} is not NAME=VALUE.", param_hint="--set")
         found[name.strip()] = _value(value.strip(), specs.get(name.strip()))
     return found
 

@@ -17,7 +17,7 @@ _START_S = 120.0
 
 @dataclass
 class BackendProcess:
-    """A backend with the embedded engine that keeps its address and its folder over restarts.
+    """A backend that keeps its address and its folder over restarts.
 
     Parameters
     ----------
@@ -27,11 +27,14 @@ class BackendProcess:
         Where it listens, on loopback.
     token
         What its callers must show.
+    engine
+        `embedded`, or `triton` for the bundled one.
     """
 
     folder: Path
     port: int
     token: str = "the-token-of-the-tests"  # noqa: S105 # guards a folder that is thrown away
+    engine: str = "embedded"
     process: "subprocess.Popen[bytes] | None" = field(default=None, repr=False)
 
     @property
@@ -46,6 +49,7 @@ class BackendProcess:
         environment = {
             **{n: v for n, v in os.environ.items() if not n.startswith("HMZ_BACKEND_")},
             "HMZ_TOKEN": self.token,
+            "HMZ_BACKEND_ENGINE": self.engine,
             "HMZ_BACKEND_DATA_DIR": str(self.folder / "data"),
             "HMZ_BACKEND_WORKERS": "2",
             "HMZ_BACKEND_TILES_IN_FLIGHT": "4",

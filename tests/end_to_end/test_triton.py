@@ -1,0 +1,60 @@
+"""The main job through a real Triton: the same labels as on the embedded engine."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from napari_hmz import sample
+from napari_hmz.client import Client
+from napari_hmz.run_options import RunOptions
+from napari_hmz.testing.backend_process import BackendProcess, free_port
+
+pytestmark = [pytest.mark.triton, pytest.mark.slow]
+Array = NDArray[Any]
+
+
+@pytest.fixture(scope="module")
+def triton_backend(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BackendProcess]:
+    folder = tmp_path_factory.mktemp("triton-backend")
+    backend = BackendProcess(folder, free_port(), engine="triton")
+    backend.start()
+    yield backend
+    backend.stop()
+
+
+@pytest.mark.parametrize(
+    ("model", "options"),
+    [
+        ("components", RunOptions(block={"z": 30, "y": 64, "x": 64})),
+        (
+            "nuclei-3d",
+            RunOptions(
+                parameters={"diameter": 40},
+                region={"z": (10, 50), "y": (0, 128), "x": (0, 160)},
+                block={"z": 40, "y": 128, "x": 80},
+                halo={"z": 16, "y": 16, "x": 16},
+            ),
+        ),
+    ],
+)
+def test_both_engines_give_identical_labels(
+    *,
+    backend: BackendProcess,
+    triton_backend: BackendProcess,
+    connected: Callable[..., Client],
+    model: str,
+    options: RunOptions,
+) -> None:
+    found: list[Array] = []
+    for place in (backend, triton_backend):
+        client = connected(place)
+        assert client.health().engine == place.engine
+        run = client.run(model, sample.nuclei(), **options)
+        ended = run.wait(500)
+        assert ended.plan.blocks > 1
+        found.append(np.asarray(run.array()[...]))
+        assert ended.results[0].objects == found[-1].max() > 0
+    np.testing.assert_array_equal(found[0], found[1])
