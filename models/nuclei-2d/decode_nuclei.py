@@ -49,8 +49,8 @@ def decode(
     fields: FloatArray,
     *,
     foreground_threshold: float = 0.5,
-    seed_prominence: float = 0.1,
-    seed_depth: float = 0.2,
+    seed_prominence: float = 0.25,
+    seed_depth: float = 0.3,
     minimum_size: float = 30.0,
 ) -> LabelArray:
     """Give instance labels (spatial axes) from fields (field, spatial axes): foreground, depth.
