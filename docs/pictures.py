@@ -49,7 +49,7 @@ def main(folder: Path) -> None:
 def turn(viewer: Any) -> None:  # noqa: ANN401 # napari is untyped here
     """Show the volume from the side."""
     viewer.dims.ndisplay = 3
-    viewer.camera.angles = (10, 30, 60)
+    viewer.scene.camera.angles = (10, 30, 60)
     settle(2.0)
 
 

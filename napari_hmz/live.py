@@ -55,6 +55,9 @@ class WatchedRun(Protocol):
     def wait(self) -> Run:
         """Return the run as it ended, or raise what ended it: also what this side could not do."""
 
+    def focus(self, region: Region) -> None:
+        """Have the blocks that touch a region of the volume computed first."""
+
     def cancel(self) -> object:
         """Ask the backend to stop; finished chunks stay."""
 

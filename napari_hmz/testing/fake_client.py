@@ -137,6 +137,7 @@ class FakeRun:
     ) -> None:
         self.parameters = dict(parameters)
         self.join_planes = False
+        self.looked_at: list[Region] = []
         self.cancelled = threading.Event()
         self._card, self._source = card, source
         self._gate, self._break_off = client.gate, client.break_off
@@ -167,6 +168,10 @@ class FakeRun:
         if output != self._output.name:
             raise NotFound(f"The run has no output {output!r}.")
         return self._array
+
+    def focus(self, region: Region) -> None:
+        """Remember what was looked at."""
+        self.looked_at.append(region)
 
     def cancel(self) -> None:
         """Stop before the next block."""

@@ -271,3 +271,22 @@ def test_a_wrong_voxel_size_can_be_ignored(
     zoo.dock.run_button.click()
     qtbot.waitUntil(idle(zoo.dock))
     assert zoo.dock.status.line == "Done."
+
+
+def test_what_is_looked_at_goes_first(open_zoo: OpenZoo, make_card: MakeCard, qtbot: QtBot) -> None:
+    client, gate = gated(make_card)
+    zoo = open_zoo(client)
+    zoo.viewer.add_image(STACK, scale=(3, 1, 1), translate=(10, 0, 0))
+    zoo.viewer.dims.set_current_step(0, 2)
+    zoo.dock.run_button.click()
+    qtbot.waitUntil(lambda: bool(client.runs_started))
+    run = client.runs_started[0]
+    qtbot.waitUntil(lambda: run.looked_at == [{"z": (2, 3)}])
+    for step in (1, 2, 1, 0):
+        zoo.viewer.dims.set_current_step(0, step)
+    qtbot.waitUntil(lambda: run.looked_at == [{"z": (2, 3)}, {"z": (0, 1)}])
+    gate.release(9)
+    qtbot.waitUntil(idle(zoo.dock))
+    zoo.viewer.dims.set_current_step(0, 1)
+    qtbot.wait(500)
+    assert len(run.looked_at) == 2

@@ -81,7 +81,7 @@ class ModelZoo(QWidget):  # type: ignore[misc] # Qt has no types that mypy can f
             return
         values = self.form.values() if self.form is not None else {}
         order = _Order(card, picture(layer, axes), values, self.options.values())
-        self._run = RunView(self._viewer, order.image, self.status)
+        self._run = RunView(self._viewer, order.image, self._bridge, self.status)
         begin = partial(_begin, self._client, self._open, order)
         self._bridge.listen(partial(perform, begin), take=self._run.take, ended=self._over)
         self.status.busy("Preparing the image …")
@@ -89,7 +89,7 @@ class ModelZoo(QWidget):  # type: ignore[misc] # Qt has no types that mypy can f
 
     def cancel(self) -> None:
         """Ask the backend to stop the run; what is done stays."""
-        if self._run is not None and self._run.cancel(self._bridge):
+        if self._run is not None and self._run.cancel():
             self.status.say("Cancelling …")
             self.cancel_button.setEnabled(False)
 

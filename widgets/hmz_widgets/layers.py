@@ -108,6 +108,7 @@ class OutputLayer:
     def __init__(self, viewer: Layers, canvas: Canvas, image: Picture, run: Run) -> None:
         self._viewer, self._canvas = viewer, canvas
         self._layer = _add(viewer, canvas, image, run)
+        self._start = {axis: ends[0] for axis, ends in run.plan.region.items()}
         self._dirty: list[Region] = []
         self._timer = QTimer()
         self._timer.setSingleShot(True)
@@ -124,6 +125,15 @@ class OutputLayer:
         """Return how long to gather changes: longer the longer the last redrawing took."""
         floor = FLOOR_3D_MS if self._viewer.dims.ndisplay == 3 else FLOOR_2D_MS  # noqa: PLR2004
         return max(floor, round(REFRESH_SHARE * self._last_ms))
+
+    def looked_at(self) -> Region:
+        """Return the planes of the volume that are on show: one index of each hidden axis."""
+        region: Region = {}
+        for axis, place in self._hidden().items():
+            index = min(max(place, 0), self._canvas.output.shape[axis] - 1)
+            first = index + self._start.get(axis, 0)
+            region[axis] = (first, first + 1)
+        return region
 
     def finish(self) -> None:
         """Redraw a last time, whatever is on show."""
@@ -151,15 +161,20 @@ class OutputLayer:
 
     def _on_show(self, region: Region) -> bool:
         """Return whether a region cuts what the viewer shows: the slices of the hidden axes."""
-        dims = self._viewer.dims
-        if not self._layer.visible:
-            return False
-        point = self._layer.world_to_data(dims.point)
-        shown = [axis - (dims.ndim - self._layer.ndim) for axis in dims.displayed]
-        return all(
-            place in shown or region[axis][0] <= round(point[place]) < region[axis][1]
-            for place, axis in enumerate(self._canvas.output.axes)
+        return bool(self._layer.visible) and all(
+            region[axis][0] <= place < region[axis][1] for axis, place in self._hidden().items()
         )
+
+    def _hidden(self) -> dict[AxisName, int]:
+        """Return the axes that the viewer does not display, with the index that it shows."""
+        dims, layer, axes = self._viewer.dims, self._layer, self._canvas.output.axes
+        point = layer.world_to_data(dims.point)
+        shown = {axis - (dims.ndim - layer.ndim) for axis in dims.displayed}
+        return {
+            axis: round(float(point[place]))
+            for place, axis in enumerate(axes)
+            if place not in shown
+        }
 
     def _span(self) -> None:
         """Let the contrast of an image follow the values that have arrived."""

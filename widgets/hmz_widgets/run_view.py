@@ -3,26 +3,45 @@
 Lives in the Qt main thread; the bridge brings the updates there.
 """
 
+from functools import partial
 from typing import Any
 
 from hmz_widgets.bridge import Bridge
+from hmz_widgets.gaze import Gaze
 from hmz_widgets.layers import OutputLayer, Picture
 from hmz_widgets.status import StatusView, result_line
 from napari_hmz.errors import HmzError, RunFailed, from_problem
 from napari_hmz.live import Advanced, Begun, Broken, Ended, Filled, Update, WatchedRun
-from napari_hmz.schema import Run
+from napari_hmz.schema import Region, Run
 
 
 class RunView:
-    """A run whose outputs grow in the viewer."""
+    """A run whose outputs grow in the viewer.
 
-    def __init__(self, viewer: Any, image: Picture, status: StatusView) -> None:  # noqa: ANN401
-        self._viewer, self._image, self._status = viewer, image, status
+    Parameters
+    ----------
+    viewer
+        Gets the layers.
+    image
+        What the run works on.
+    bridge, status
+        Carry out and show.
+    """
+
+    def __init__(
+        self,
+        viewer: Any,  # noqa: ANN401 # napari is untyped here
+        image: Picture,
+        bridge: Bridge,
+        status: StatusView,
+    ) -> None:
+        self._viewer, self._image = viewer, image
+        self._bridge, self._status = bridge, status
         self.error: HmzError | None = None
         self._handle: WatchedRun | None = None
         self._unwanted = False
         self._outputs: dict[str, OutputLayer] = {}
-        self._bridge: Bridge | None = None
+        self._gaze: Gaze | None = None
 
     def take(self, update: Update) -> None:
         """Show what has happened."""
@@ -37,12 +56,11 @@ class RunView:
         else:
             self._break(update)
 
-    def cancel(self, bridge: Bridge) -> bool:
+    def cancel(self) -> bool:
         """Ask the backend to stop, as soon as it has accepted the run; False if asked before."""
         if self._unwanted:
             return False
         self._unwanted = True
-        self._bridge = bridge
         self._cancel_now()
         return True
 
@@ -50,6 +68,9 @@ class RunView:
         """Stop redrawing; the layers stay."""
         for output in self._outputs.values():
             output.close()
+        if self._gaze is not None:
+            self._gaze.close()
+            self._gaze = None
 
     def _begin(self, begun: Begun) -> None:
         self._handle = begun.handle
@@ -59,9 +80,18 @@ class RunView:
         }
         self._status.advance(begun.run.progress)
         self._cancel_now()
+        first = next(iter(self._outputs.values()), None)
+        if first is not None:
+            self._gaze = Gaze(self._viewer.dims, first.looked_at, self._focus)
+
+    def _focus(self, region: Region) -> None:
+        """Have what is looked at done first; it is a wish, and nothing is lost if it fails."""
+        if self._handle is not None:
+            focus = partial(self._handle.focus, region)
+            self._bridge.call(focus, done=_ignore, failed=_ignore)
 
     def _cancel_now(self) -> None:
-        if self._unwanted and self._handle is not None and self._bridge is not None:
+        if self._unwanted and self._handle is not None:
             self._bridge.call(self._handle.cancel, done=_ignore, failed=self._status.fail)
 
     def _end(self, run: Run) -> None:

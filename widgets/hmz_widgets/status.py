@@ -102,10 +102,12 @@ def result_line(run: Run) -> str:
     """Return how a run ended, in words."""
     if run.state == "cancelled":
         return "Cancelled; what was done stays."
+    counted = [result for result in run.results if result.objects is not None]
+    alone = len(counted) == 1
     counts = [
-        f"{result.objects} object{'' if result.objects == 1 else 's'} in {result.name}"
-        for result in run.results
-        if result.objects is not None
+        f"{result.objects} object{'' if result.objects == 1 else 's'}"
+        + ("" if alone else f" in {result.name}")
+        for result in counted
     ]
     return f"Done: {', '.join(counts)}." if counts else "Done."
 
