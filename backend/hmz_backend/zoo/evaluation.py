@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +22,17 @@ NOISE = ((200.0, 0.02), (50.0, 0.05), (15.0, 0.1))
 Labels = NDArray[np.integer[Any]]
 
 
-def evaluate(package: Package, data: Path) -> tuple[Measurement, ...]:
-    """Measure a model with the product's own serving code, whole images at a time.
+class Subject(Protocol):
+    """A model that is measured, by whatever way its results come about."""
+
+    def run(self, image: NDArray[Any], **parameters: float) -> NDArray[Any]:
+        """Map an image (spatial axes) to the first output (spatial axes); defaults apply."""
+
+
+def evaluate(
+    package: Package, data: Path, subject: Subject | None = None
+) -> tuple[Measurement, ...]:
+    """Measure a model.
 
     Parameters
     ----------
@@ -31,6 +40,8 @@ def evaluate(package: Package, data: Path) -> tuple[Measurement, ...]:
         One of the models that have a protocol here.
     data
         What `datasets.fetch` returned.
+    subject
+        What computes; by default the package in this process, a whole image at a time.
 
     Raises
     ------
@@ -44,11 +55,11 @@ def evaluate(package: Package, data: Path) -> tuple[Measurement, ...]:
             f"There is no protocol to measure {package.card.id}.",
             remedy=f"These models can be measured: {known}.",
         )
-    return protocol(Subject(package), data)
+    return protocol(subject or WholeImages(package), data)
 
 
-class Subject:
-    """A model that is measured.
+class WholeImages:
+    """The product's own serving code, without tiles.
 
     Parameters
     ----------
@@ -169,8 +180,8 @@ def _measured(metric: str, value: float, protocol: str, where: Mapping[str, Any]
     return Measurement(metric=metric, value=round(float(value), DIGITS), protocol=protocol, **where)
 
 
-Protocol = Callable[[Subject, Path], tuple[Measurement, ...]]
-PROTOCOLS: Mapping[str, Protocol] = {
+Measure = Callable[[Subject, Path], tuple[Measurement, ...]]
+PROTOCOLS: Mapping[str, Measure] = {
     "nuclei-2d": _nuclei_2d,
     "nuclei-3d": _nuclei_3d,
     "denoise": _denoise,
