@@ -1,10 +1,13 @@
 """uvicorn with two additions: word once it listens, and streams that end when it stops."""
 
+import contextlib
 import json
 import logging
 import os
+import signal
 import socket
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import uvicorn
@@ -12,6 +15,8 @@ from fastapi import FastAPI
 
 from hmz_backend.settings import Settings
 from napari_hmz.errors import SettingsInvalid
+
+STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
 class Server(uvicorn.Server):
@@ -36,6 +41,19 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self._on_listening = on_listening
         self._on_stopping = on_stopping
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Stop on SIGINT and SIGTERM, and do not raise them again: whoever called cleans up."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {kind: signal.signal(kind, self.handle_exit) for kind in STOPPING}
+        try:
+            yield
+        finally:
+            for kind, handler in before.items():
+                signal.signal(kind, handler)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and say so."""

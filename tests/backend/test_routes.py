@@ -8,12 +8,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from hmz_backend.routes import examples
 from hmz_backend.testing.cards import CARDS
 from hmz_backend.testing.fake_engine import FakeEngine
 from hmz_backend.testing.live_backend import LiveBackend
 from hmz_backend.testing.user import User
 from napari_hmz.errors import error_classes
-from napari_hmz.schema import Health, ModelCard, Problem, Run, wire
+from napari_hmz.schema import Health, ModelCard, Problem, Run, RunRequest, wire
 
 
 def problem(answer: httpx.Response, status: int, code: str) -> Problem:
@@ -255,6 +256,22 @@ def test_the_description_is_complete(user: User) -> None:
             assert operation["security"], (method, path)
             refused = operation["responses"]["401"]["content"][wire.PROBLEM_TYPE]
             assert refused["examples"], (method, path)
+
+
+def test_examples_of_bodies_are_good_ones(user: User) -> None:
+    for request in examples.VOLUME.values():
+        assert user.post(wire.VOLUMES, request["value"]).json()["chunks_held"] == 0
+    schema = user.http.get(f"{wire.API}/openapi.json").json()
+    bodies = 0
+    for path, methods in schema["paths"].items():
+        for operation in methods.values():
+            content = operation.get("requestBody", {}).get("content", {})
+            if "application/json" in content:
+                assert content["application/json"]["examples"], path
+                bodies += 1
+    assert bodies == 5
+    for request in examples.RUN.values():
+        RunRequest.model_validate(request["value"])
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))

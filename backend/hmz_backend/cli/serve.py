@@ -43,7 +43,7 @@ def serve(
     set_up_logging()
     settings = load_settings(config, host=host, port=port, data_dir=data_dir, engine=engine)
     check_address(settings)
-    token = chosen_token(settings)
+    token, made_up = chosen_token(settings)
     zoo = Zoo([shipped_models(), *settings.models])
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
@@ -60,6 +60,8 @@ def serve(
             if handshake is not None:
                 write_handshake(handshake, url, token.get_secret_value())
             typer.echo(f"listening on {url}", err=True)
+            if made_up and handshake is None:
+                typer.echo(f"token: {token.get_secret_value()}", err=True)
 
         make_server(app, settings, say_so).run([socket])
 
@@ -83,8 +85,8 @@ def check_address(settings: Settings) -> None:
         )
 
 
-def chosen_token(settings: Settings) -> SecretStr:
-    """Return the shared token: from the settings, from HMZ_TOKEN, or made up.
+def chosen_token(settings: Settings) -> tuple[SecretStr, bool]:
+    """Return the shared token, from the settings or HMZ_TOKEN, and whether it had to be made up.
 
     Raises
     ------
@@ -92,7 +94,8 @@ def chosen_token(settings: Settings) -> SecretStr:
         If it is too short.
     """
     given = settings.token or SecretStr(os.environ.get("HMZ_TOKEN", ""))
-    token = given if given.get_secret_value() else SecretStr(secrets.token_urlsafe(32))
-    if len(token.get_secret_value()) < LEAST_TOKEN:
+    if not given.get_secret_value():
+        return SecretStr(secrets.token_urlsafe(32)), True
+    if len(given.get_secret_value()) < LEAST_TOKEN:
         raise SettingsInvalid(f"The token must have at least {LEAST_TOKEN} letters.")
-    return token
+    return given, False

@@ -1,9 +1,12 @@
 """`/v1/plans`: what a run would do, before anything is done."""
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Body
 
 from hmz_backend.routes.answers import problems
 from hmz_backend.routes.dependencies import At, Caller
+from hmz_backend.routes.examples import RUN
 from napari_hmz.schema import Plan, RunRequest, wire
 
 router = APIRouter(tags=["plans"])
@@ -20,6 +23,8 @@ REFUSALS = (
 
 
 @router.post(wire.PLANS, responses=problems(*REFUSALS))
-async def plan(at: At, caller: Caller, request: RunRequest) -> Plan:
+async def plan(
+    at: At, caller: Caller, request: Annotated[RunRequest, Body(openapi_examples=RUN)]
+) -> Plan:
     """Say what a run would do, or why it cannot be done and what would help."""
     return await at.planner.plan(caller, request)

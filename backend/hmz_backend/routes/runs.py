@@ -3,11 +3,12 @@
 from collections.abc import AsyncIterator
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Response
+from fastapi import APIRouter, Body, Header, Response
 from fastapi.responses import StreamingResponse
 
 from hmz_backend.routes.answers import problems
 from hmz_backend.routes.dependencies import At, Caller
+from hmz_backend.routes.examples import FOCUS, RUN
 from hmz_backend.routes.plans import REFUSALS
 from napari_hmz.schema import Focus, Run, RunRequest, wire
 
@@ -19,7 +20,7 @@ SILENCE_S = 15.0
 async def create(
     at: At,
     caller: Caller,
-    request: RunRequest,
+    request: Annotated[RunRequest, Body(openapi_examples=RUN)],
     idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
 ) -> Run:
     """Start a run; the same idempotency key gives the same run."""
@@ -68,7 +69,12 @@ async def events(
 
 
 @router.post(wire.focus("{run}"), status_code=204, responses=problems("not-found"))
-async def focus(at: At, caller: Caller, run: str, request: Focus) -> Response:
+async def focus(
+    at: At,
+    caller: Caller,
+    run: str,
+    request: Annotated[Focus, Body(openapi_examples=FOCUS)],
+) -> Response:
     """Let the blocks that touch a region of the volume go first."""
     await at.runs.focus(caller, run, request.region)
     return Response(status_code=204)

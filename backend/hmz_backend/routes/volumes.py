@@ -2,11 +2,12 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Body, Header, Query, Request, Response
 
 from hmz_backend.routes.answers import problems
 from hmz_backend.routes.body import read_body
 from hmz_backend.routes.dependencies import At, Caller
+from hmz_backend.routes.examples import ABSENT, VOLUME
 from napari_hmz.schema import Absent, Volume, VolumeRequest, Wanted, wire
 
 router = APIRouter(tags=["volumes"])
@@ -19,7 +20,11 @@ LONGEST_POLL_S = 60.0
         "volume-empty", "source-unreadable", "address-refused", "conflict", "quota-exceeded"
     ),
 )
-async def announce(at: At, caller: Caller, request: VolumeRequest) -> Volume:
+async def announce(
+    at: At,
+    caller: Caller,
+    request: Annotated[VolumeRequest, Body(openapi_examples=VOLUME)],
+) -> Volume:
     """Announce an image; the same fingerprint gives the same volume with what is held."""
     return await at.volumes.announce(caller, request)
 
@@ -65,7 +70,12 @@ async def put_chunk(
 
 
 @router.post(wire.absent("{volume}"), status_code=204, responses=problems("not-found"))
-async def absent(at: At, caller: Caller, volume: str, keys: Absent) -> Response:
+async def absent(
+    at: At,
+    caller: Caller,
+    volume: str,
+    keys: Annotated[Absent, Body(openapi_examples=ABSENT)],
+) -> Response:
     """Say which chunks are fill value and will not be sent."""
     staged = await at.volumes.open(caller, volume)
     await at.volumes.put_absent(staged, volume, keys)

@@ -11,6 +11,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from hmz_backend.engines.protocol import TileRequest
 from hmz_backend.planning import (
@@ -106,6 +107,16 @@ class Job:
 
     def _leave(self, receipt: Receipt) -> None:
         write_whole(self.folder.receipt(receipt.block), receipt.model_dump_json().encode())
+
+    def receipt_numbers(self) -> list[int]:
+        """Return the blocks whose receipts are there and whole."""
+        found = []
+        for path in self.folder.receipt(0).parent.glob("*.json"):
+            try:
+                found.append(Receipt.model_validate_json(path.read_bytes()).block)
+            except ValidationError:
+                path.unlink()  # torn by a loss of power
+        return found
 
     def receipts(self, numbers: Sequence[int]) -> list[Receipt]:
         """Return what tasks have left."""

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from hmz_backend.planning import block_at, neighbours
 from hmz_backend.planning.blocks import block_index
 from hmz_backend.runs.labelling import IDS, LabelWork
-from hmz_backend.stitching import bands
 from hmz_backend.stitching.bands import TileLabels
 from hmz_backend.stitching.joining import FinalIds, Joiner
 from hmz_backend.stitching.planes import join_planes
@@ -36,7 +35,7 @@ class TileShelf(MutableMapping[int, TileLabels]):
     def __getitem__(self, block: int) -> TileLabels:
         """Return a tile, from its file if need be."""
         if block not in self._hand:
-            self._hand[block] = bands.load(self.work.path(block))
+            self._hand[block] = self.work.tile(block)
         self._hand.move_to_end(block)
         while len(self._hand) > TILES_AT_HAND:
             self._hand.popitem(last=False)
@@ -92,7 +91,7 @@ class Joining:
         """Take computed blocks; return what they join, as (provisional id, the id shown for it)."""
         merged: list[tuple[int, int]] = []
         for block in blocks:
-            tile = bands.load(self._work.path(block))
+            tile = self._work.tile(block)
             pairs = self._joiner.add(block, tile)
             self._order.append(block)
             self._starts.append(self._joiner.base(block))

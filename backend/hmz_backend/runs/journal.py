@@ -73,6 +73,8 @@ class Journal:
         for block in broken:
             await self.database.write(partial(records.drop_block, run=self.run, block=block))
 
+        await self.computed(await self.job.in_thread(self._left_receipts))
+
     @property
     def run(self) -> str:
         """The run's id."""
@@ -178,6 +180,19 @@ class Journal:
         done = np.flatnonzero(~self.pending())
         self.voxels_done = sum(self.job.voxels(int(block)) for block in done)
         return lost
+
+    def _left_receipts(self) -> list[Receipt]:
+        """Return what tasks have finished, and no driver has journalled, if the files are whole."""
+        pending = self.pending()
+        receipts = self.job.receipts(self.job.receipt_numbers())
+        return [r for r in receipts if pending[r.block] and not r.broken and self._is_intact(r)]
+
+    def _is_intact(self, receipt: Receipt) -> bool:
+        block = self.job.block(receipt.block)
+        parts = receipt.outputs
+        return set(parts) == set(self.job.works) and all(
+            self.job.works[name].intact(block, part) for name, part in parts.items()
+        )
 
     def _mark(self, name: str, block: int, part: OutputReceipt) -> None:
         marks = self.marks[name]

@@ -70,7 +70,7 @@ class LabelWork:
     def intact(self, block: Block, receipt: OutputReceipt) -> bool:
         """Return whether the tile's labels, and the chunk if it is final, can be used."""
         try:
-            bands.load(self.path(block.index))
+            self.tile(block.index)
         except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
             return False
         return not receipt.final or self.file.holds(self._key(block), receipt.digest)
@@ -88,7 +88,7 @@ class LabelWork:
 
     def core(self, block: Block) -> NDArray[Any]:
         """Return the block's labels in local ids, with the axes of the output."""
-        tile = bands.load(self.path(block.index))
+        tile = self.tile(block.index)
         return arrange(tile.within(block.core), tile.axes, self.file.spec.axes)
 
     def relabel(self, block: Block, table: NDArray[Any]) -> OutputReceipt:
@@ -100,6 +100,10 @@ class LabelWork:
         """Return the provisional ids of a block's local ones (1 and up)."""
         stride = max(1, IDS // self.plan.blocks)
         return (block * stride + local - 1) % IDS + 1
+
+    def tile(self, block: int) -> bands.TileLabels:
+        """Return the labels of a block's tile."""
+        return bands.load(io.BytesIO(self.path(block).read_bytes()))
 
     def path(self, block: int) -> Path:
         """Return where the labels of a block's tile are kept."""

@@ -1,0 +1,172 @@
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from hmz_backend.cli.serve import check_address, chosen_token
+from hmz_backend.settings import Settings, load_settings
+from napari_hmz.errors import SettingsInvalid
+from napari_hmz.schema import wire
+
+COMMAND = [sys.executable, "-m", "hmz_backend", "serve"]
+
+
+def environment(tmp_path: Path) -> dict[str, str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("HMZ_")}
+    return clean | {"HMZ_BACKEND_DATA_DIR": str(tmp_path / "data"), "HMZ_BACKEND_WORKERS": "1"}
+
+
+@contextmanager
+def served(tmp_path: Path, *more: str) -> Iterator[tuple[dict[str, Any], "subprocess.Popen[str]"]]:
+    handshake = tmp_path / "handshake.json"
+    command = [*COMMAND, "--port", "0", "--handshake", str(handshake), *more]
+    process = subprocess.Popen(
+        command, env=environment(tmp_path), stderr=subprocess.PIPE, text=True
+    )
+    try:
+        end_s = time.monotonic() + 90
+        while not handshake.exists():
+            assert process.poll() is None, process.communicate()[1]
+            assert time.monotonic() < end_s
+            time.sleep(0.05)
+        assert stat.S_IMODE(handshake.stat().st_mode) == 0o600
+        yield json.loads(handshake.read_text()), process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_it_says_where_it_listens_and_stops_when_told(tmp_path: Path) -> None:
+    with served(tmp_path) as (said, process):
+        assert said["pid"] == process.pid
+        signed = {"Authorization": f"Bearer {said['token']}"}
+        with httpx.Client(base_url=said["url"], headers=signed, timeout=120) as http:
+            assert http.get(wire.HEALTH).json()["engine"] == "embedded"
+            ids = {card["id"] for card in http.get(wire.MODELS).json()}
+            assert "components" in ids
+        process.send_signal(signal.SIGTERM)
+        _, log = process.communicate(timeout=30)
+        assert process.returncode == 0
+        assert said["token"] not in log
+
+
+def test_open_streams_do_not_hold_it_up(tmp_path: Path) -> None:
+    import numpy as np
+
+    from hmz_backend.testing.user import User
+
+    with served(tmp_path) as (said, process):
+        signed = {"Authorization": f"Bearer {said['token']}"}
+        with httpx.Client(base_url=said["url"], headers=signed, timeout=120) as http:
+            channel = {"minimum": 0, "maximum": 0, "mean": 0, "std": 0}
+            statistics = {"method": "exact", "sampled_voxels": 2048, "channels": [channel]}
+            user = User(http, np.zeros((8, 16, 16), "uint8"), (8, 16, 16))
+            user.more = {"statistics": statistics}
+            user.announce()
+            run = user.start("components", parameters={"threshold": 10})
+            ended: list[float] = []
+
+            def follow() -> None:
+                list(user.events(run.id))
+                ended.append(time.monotonic())
+
+            follower = threading.Thread(target=follow)
+            follower.start()
+            time.sleep(0.5)  # the stream is open by then, or opens too late to matter
+            told_s = time.monotonic()
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=30)
+            follower.join(30)
+        assert time.monotonic() - told_s < 8
+        assert ended
+
+
+def refused(tmp_path: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        [*COMMAND, *arguments],
+        env=environment(tmp_path),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+def test_bad_settings_are_a_sentence_and_an_exit_code(tmp_path: Path) -> None:
+    assert "0.0.0.0" in refused(tmp_path, "--host", "0.0.0.0")  # noqa: S104 # it is refused
+    config = tmp_path / "config.toml"
+    config.write_text("unknown = 1")
+    assert "unknown" in refused(tmp_path, "--config", str(config))
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert str(port) in refused(tmp_path, "--port", str(port))
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.4", "example.org"])  # noqa: S104
+def test_only_loopback_without_identity(host: str) -> None:
+    with pytest.raises(SettingsInvalid):
+        check_address(Settings(host=host))
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost", "127.0.0.9"])
+def test_loopback_is_fine(host: str) -> None:
+    check_address(Settings(host=host))
+
+
+def test_file_then_environment_then_argument(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text('port = 1\nworkers = 3\nhost = "localhost"\nmodels = ["/a", "/b"]')
+    monkeypatch.setenv("HMZ_BACKEND_PORT", "2")
+    monkeypatch.setenv("HMZ_BACKEND_WORKERS", "4")
+    settings = load_settings(config, port=5, engine=None)
+    assert (settings.port, settings.workers, settings.host) == (5, 4, "localhost")
+    assert settings.models == (Path("/a"), Path("/b"))
+    monkeypatch.setenv("HMZ_BACKEND_CONFIG", str(config))
+    monkeypatch.setenv("HMZ_BACKEND_MODELS", '["/c"]')
+    assert load_settings().host == "localhost"
+    assert load_settings().models == (Path("/c"),)
+
+
+@pytest.mark.parametrize(
+    ("text", "word"), [("port = 'x'", "port"), ("nonsense = 1", "nonsense"), ("port =", "read")]
+)
+def test_bad_files_name_what_is_wrong(tmp_path: Path, text: str, word: str) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text(text)
+    with pytest.raises(SettingsInvalid, match=word):
+        load_settings(config)
+    with pytest.raises(SettingsInvalid):
+        load_settings(tmp_path / "missing.toml")
+
+
+def test_the_token_is_given_or_made_up_and_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HMZ_TOKEN", raising=False)
+    first, made_up = chosen_token(Settings())
+    assert made_up
+    assert len(first.get_secret_value()) > 30
+    monkeypatch.setenv("HMZ_TOKEN", "from the environment")
+    assert chosen_token(Settings())[0].get_secret_value() == "from the environment"
+    settings = load_settings(token="from an argument")
+    assert chosen_token(settings) == (settings.token, False)
+    assert "argument" not in repr(settings)
+    with pytest.raises(SettingsInvalid):
+        chosen_token(load_settings(token="short"))
