@@ -1,6 +1,8 @@
 """The main job through a real Triton: the same labels as on the embedded engine."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,7 +24,19 @@ def triton_backend(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend
     backend = BackendProcess(folder, free_port(), engine="triton")
     backend.start()
     yield backend
+    assert started_for(folder)
     backend.stop()
+    assert not started_for(folder), "Triton outlived the backend that had started it"
+
+
+def started_for(folder: Path) -> list[str]:
+    """Return the processes whose command line names the folder."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended meanwhile
+            words = (process / "cmdline").read_bytes()
+            found += [process.name] if str(folder).encode() in words else []
+    return found
 
 
 @pytest.mark.parametrize(
