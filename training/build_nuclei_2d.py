@@ -35,8 +35,9 @@ NUCLEI = Nuclei(
 )
 TRAINING_DATA = (
     "Fluorescent nuclei in the plane: mnfinder 1.2.3, training split (30 images, 2,354 nuclei of "
-    "RPE1, U2OS, HeLa, HFF and MCC13 cells, widefield and confocal), MIT licence. "
-    "Not seen: tissue, histology stains, phase contrast."
+    "cultured human cells, mostly RPE1 and U2OS), MIT licence, some with drawn cytoplasm added. "
+    "Not seen: HFF and MCC13 cells (they are in the test split only), tissue, histology stains, "
+    "phase contrast."
 )
 PATCH_PX = 160
 
