@@ -77,6 +77,7 @@ class RunningTriton:
         self.ports = ports
         self.log = log
         self.name = name
+        self._guard = _guard(process.pid)
 
     @property
     def grpc_url(self) -> str:
@@ -109,6 +110,10 @@ class RunningTriton:
 
     def stop(self) -> None:
         """End the server and its model processes; no error if it has ended already."""
+        self._guard.kill()
+        self._guard.wait()
+        if self._guard.stdin is not None:
+            self._guard.stdin.close()
         if self.process.poll() is None:
             self.process.terminate()
             try:
@@ -134,6 +139,18 @@ class RunningTriton:
     ) -> None:
         """Stop the server."""
         self.stop()
+
+
+def _guard(pid: int) -> "subprocess.Popen[bytes]":
+    # However we end, even by SIGKILL, the pipe to this shell closes, and it ends the server.
+    script = 'cat; kill -TERM "$1"; sleep 10; kill -KILL "$1"'
+    return subprocess.Popen(  # noqa: S603 # our own words, and a number
+        ["/bin/sh", "-c", script, "sh", str(pid)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,  # Ctrl-C must not take the guard first
+    )
 
 
 def model_processes(name: str) -> list[int]:

@@ -3,6 +3,9 @@
 import asyncio
 import os
 import signal
+import subprocess
+import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -271,6 +274,30 @@ def test_stopping_leaves_no_process_and_no_shared_memory(repository: Path, tmp_p
     running.stop()
     assert set(SHARED_MEMORY.glob(mine)) == of_others
     assert not model_processes(running.name)
+
+
+STARTER = """
+import sys, time
+from pathlib import Path
+from hmz_backend.engines.bundled import start
+
+running = start(Path(sys.argv[1]), log=Path(sys.argv[2]))
+print(running.name, flush=True)
+time.sleep(600)
+"""
+
+
+def test_a_killed_owner_takes_its_server_along(repository: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", STARTER, str(repository), str(tmp_path / "triton.log")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as owner:
+        assert owner.stdout is not None
+        name = owner.stdout.readline().strip()
+        assert model_processes(name)
+        owner.kill()
+    deadline = time.monotonic() + 30
+    while model_processes(name) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not model_processes(name)
 
 
 def test_failures_of_triton_itself_fail_the_tile(server: RunningTriton) -> None:
