@@ -2,16 +2,14 @@
 
 What was found to work on Triton 2.51, and is written here:
 
-- One *optional* input per input and dtype (`image_uint16`): Triton's inputs have one fixed type,
-and raw integers
-  travel as they are. Exactly one of them is given with a request.
-- No batching of tiles (`max_batch_size: 0`): tiles of one request are cut, labelled and returned
-one by one. Where the network is a Triton model of its
-  own (kind `bls`), *its* requests are batched by `dynamic_batching`.
-- Parameters and statistics as one JSON text (`hmz_request`), since request parameters are no part
-of Triton's own
-  checks, and some of their names are reserved.
-- Everything is stated, for the server runs without completing configurations by running the model.
+- One *optional* input per input and dtype (`image_uint16`): Triton's inputs have one fixed type, and
+  raw integers travel as they are. Exactly one of them is given with a request.
+- No batching of tiles (`max_batch_size: 0`): they are cut, labelled and returned one by one. Where
+  the network is a Triton model of its own (kind `bls`), *its* requests are batched by
+  `dynamic_batching`.
+- Parameters and statistics as one JSON text (`hmz_request`): request parameters are no part of
+  Triton's own checks, and some of their names are reserved.
+- Everything is stated: the server does not complete configurations by running the model.
 """
 
 from collections.abc import Sequence
