@@ -2,9 +2,9 @@
 
 What was found to work on Triton 2.51, and is written here:
 
-- One *optional* input per input and dtype (`image_uint16`): Triton's inputs have one fixed type, and
+- One *optional* input per input and dtype (`image_uint16`): an input of Triton has one type, and
   raw integers travel as they are. Exactly one of them is given with a request.
-- No batching of tiles (`max_batch_size: 0`): they are cut, labelled and returned one by one. Where
+- No batching of tiles (`max_batch_size: 0`): they are cut, labelled, returned one by one. Where
   the network is a Triton model of its own (kind `bls`), *its* requests are batched by
   `dynamic_batching`.
 - Parameters and statistics as one JSON text (`hmz_request`): request parameters are no part of
