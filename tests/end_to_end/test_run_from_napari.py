@@ -1,0 +1,89 @@
+"""The plugin as napari loads it, with a real backend, on the sample volume."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from npe2 import PluginManager, PluginManifest
+from pytestqt.qtbot import QtBot
+from scipy import ndimage
+
+import napari_hmz
+from napari_hmz.testing.backend_process import BackendProcess
+
+pytestmark = [pytest.mark.gui, pytest.mark.slow]
+MANIFEST = Path(napari_hmz.__file__).parent / "napari.yaml"
+LEVEL = 9000.0
+RUN_MS = 120_000
+Untyped = Any
+"""What napari and Qt give: they have no types that mypy can follow."""
+
+
+@pytest.fixture
+def viewer(
+    backend: BackendProcess,
+    state: Path,
+    npe2pm: PluginManager,
+    make_napari_viewer: Untyped,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Untyped:
+    """A viewer with the plugin and the sample, and settings that name the backend."""
+    monkeypatch.setenv("HMZ_URL", backend.url)
+    monkeypatch.setenv("HMZ_TOKEN", str(backend.token))
+    monkeypatch.setenv("HMZ_STATE_DIR", str(state))
+    npe2pm.register(PluginManifest.from_file(MANIFEST))
+    viewer = make_napari_viewer()
+    viewer.open_sample("napari-hmz", "nuclei")
+    return viewer
+
+
+def opened(viewer: Untyped, qtbot: QtBot, model: str) -> Untyped:
+    _, dock = viewer.window.add_plugin_dock_widget("napari-hmz", "Model Zoo")
+    qtbot.waitUntil(lambda: dock.models.card() is not None, timeout=RUN_MS)
+    dock.models.choose(model)
+    assert dock.run_button.isEnabled()
+    return dock
+
+
+def test_components_from_the_dock_are_those_of_the_whole(viewer: Untyped, qtbot: QtBot) -> None:
+    dock = opened(viewer, qtbot, "components")
+    dock.form.show({"threshold": LEVEL})
+    dock.run_button.click()
+    qtbot.waitUntil(lambda: bool(dock.run_button.isEnabled()), timeout=RUN_MS)
+    assert not dock.status.message
+    image, labels = viewer.layers
+    assert dock.form.values()["connectivity"] == "faces"
+    expected, count = ndimage.label(image.data > LEVEL)
+    np.testing.assert_array_equal(labels.data, expected)
+    assert dock.status.line == f"Done: {count} objects."
+    np.testing.assert_allclose(labels.scale, image.scale)
+    assert labels.units == image.units
+    assert labels.axis_labels == ("z", "y", "x")
+    provenance = labels.metadata["hmz"]
+    assert (provenance["model"], provenance["parameters"]["threshold"]) == ("components", LEVEL)
+
+
+def test_a_restored_image_lies_on_its_image(viewer: Untyped, qtbot: QtBot) -> None:
+    dock = opened(viewer, qtbot, "denoise")
+    dock.run_button.click()
+    qtbot.waitUntil(lambda: bool(dock.run_button.isEnabled()), timeout=RUN_MS)
+    assert not dock.status.message
+    image, restored = viewer.layers
+    np.testing.assert_allclose(restored.scale, image.scale)
+    low, high = restored.contrast_limits
+    assert low < float(np.median(image.data)) < high
+    noise = [np.abs(np.diff(layer.data.astype(float), axis=-1)).mean() for layer in viewer.layers]
+    assert noise[1] < noise[0]
+
+
+def test_an_image_that_cannot_be_sent_without_loss_is_refused(
+    viewer: Untyped, qtbot: QtBot
+) -> None:
+    dock = opened(viewer, qtbot, "nuclei-2d")
+    dock.image.choose(viewer.add_image(np.full((64, 64), 1e300), name="doubles"))
+    dock.run_button.click()
+    qtbot.waitUntil(lambda: bool(dock.status.message), timeout=RUN_MS)
+    assert "float64" in dock.status.message
+    assert len(viewer.layers) == 2
+    assert dock.run_button.isEnabled()
