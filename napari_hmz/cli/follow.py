@@ -1,6 +1,8 @@
 """Waiting for a run in a terminal: a bar with rate and time left, or plain lines for a log."""
 
 import time
+from collections import deque
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Protocol, Self
@@ -12,11 +14,28 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from napari_hmz import schema
 from napari_hmz.cli.exits import INTERRUPTED
 from napari_hmz.cli.quantities import count_text, size_text, time_text
-from napari_hmz.run import Run
-from napari_hmz.schema import Progressed, RunState, StateChanged
+from napari_hmz.schema import Event, Progressed, RunState, StateChanged
+from napari_hmz.transfer import Traffic
 
 _LINE_EVERY_S = 10.0
+_RATE_OVER_S = 15.0
 _WAITS = {"chunks": "waits for the image", "engine": "waits for the engine", "queue": "queued"}
+
+
+class Followed(Protocol):
+    """What following asks of a run; `napari_hmz.run.Run` is one."""
+
+    id: str
+    transfer: Traffic
+
+    def watch(self) -> Iterator[Event]:
+        """Yield what happens until the run has ended."""
+
+    def wait(self) -> schema.Run:
+        """Wait until the output is written."""
+
+    def close(self) -> None:
+        """End this process's part."""
 
 
 class Reporter(Protocol):
@@ -25,8 +44,27 @@ class Reporter(Protocol):
     def show(self, state: RunState, progress: schema.Progress, *, rate: float) -> None:
         """Show state, progress and voxels per second."""
 
+    def settle(self) -> None:
+        """Show that the run has ended and its output is being written."""
 
-def follow(run: Run) -> schema.Run:
+
+class Rate:
+    """Voxels per second over the last moments: what counts for someone who looks now."""
+
+    def __init__(self) -> None:
+        self._seen: deque[tuple[float, int]] = deque()
+
+    def after(self, voxels_done: int) -> float:
+        """Return the rate, now that so many voxels are done."""
+        now = time.monotonic()
+        self._seen.append((now, voxels_done))
+        while now - self._seen[0][0] > _RATE_OVER_S:
+            self._seen.popleft()
+        began, before = self._seen[0]
+        return (voxels_done - before) / max(now - began, 1.0)
+
+
+def follow(run: Followed) -> schema.Run:
     """Show a run until it has ended and its output is written, and return it.
 
     Raises
@@ -39,6 +77,7 @@ def follow(run: Run) -> schema.Run:
     try:
         with _reporter(run) as reporter:
             _watch(run, reporter)
+            reporter.settle()
             return run.wait()
     except KeyboardInterrupt:
         run.close()
@@ -50,9 +89,9 @@ def follow(run: Run) -> schema.Run:
         raise typer.Exit(INTERRUPTED) from None
 
 
-def _watch(run: Run, reporter: Reporter) -> None:
+def _watch(run: Followed, reporter: Reporter) -> None:
     state: RunState = "queued"
-    progress, began = schema.Progress(), time.monotonic()
+    progress, rate = schema.Progress(), Rate()
     for event in run.watch():
         if isinstance(event, StateChanged):
             state = event.state
@@ -60,11 +99,10 @@ def _watch(run: Run, reporter: Reporter) -> None:
             progress = event.progress
         else:
             continue
-        seconds = max(time.monotonic() - began, 1e-3)
-        reporter.show(state, progress, rate=progress.voxels_done / seconds)
+        reporter.show(state, progress, rate=rate.after(progress.voxels_done))
 
 
-def _reporter(run: Run) -> "AbstractContextManager[Reporter]":
+def _reporter(run: Followed) -> "AbstractContextManager[Reporter]":
     console = Console(stderr=True)
     return Bar(run, console) if console.is_terminal else Lines(run)
 
@@ -72,7 +110,7 @@ def _reporter(run: Run) -> "AbstractContextManager[Reporter]":
 class Bar:
     """A bar that is drawn over, on standard error."""
 
-    def __init__(self, run: Run, console: Console) -> None:
+    def __init__(self, run: Followed, console: Console) -> None:
         self._run = run
         self._bar = Progress(
             TextColumn("{task.description:<22}"),
@@ -93,6 +131,10 @@ class Bar:
             words=words(self._run, progress, rate),
         )
 
+    def settle(self) -> None:
+        """Say what is left to do."""
+        self._bar.update(self._task, description="writes the output")
+
     def __enter__(self) -> Self:
         self._bar.start()
         return self
@@ -109,7 +151,7 @@ class Bar:
 class Lines:
     """A line on each change of state, and every ten seconds, on standard error."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Followed) -> None:
         self._run = run
         self._shown: tuple[RunState, float] | None = None
 
@@ -122,6 +164,9 @@ class Lines:
             blocks = f"{progress.blocks_done}/{progress.blocks_total} blocks"
             said = words(self._run, progress, rate)
             typer.echo(f"{self._run.id} {described(state, progress)}: {blocks}, {said}", err=True)
+
+    def settle(self) -> None:
+        """Write nothing: the summary comes next."""
 
     def __enter__(self) -> Self:
         typer.echo(f"{self._run.id} started", err=True)
@@ -141,7 +186,7 @@ def described(state: RunState, progress: schema.Progress) -> str:
     return _WAITS.get(progress.waiting_for, state) if state == "running" else state
 
 
-def words(run: Run, progress: schema.Progress, rate: float) -> str:
+def words(run: Followed, progress: schema.Progress, rate: float) -> str:
     """Return rate, time left and bytes."""
     left = f", {time_text(progress.seconds_left)} left" if progress.seconds_left else ""
     counts = run.transfer.counts
