@@ -306,23 +306,27 @@ class Client:
         return opened
 
     def _reopened(self, record: RunRecord | None, run: schema.Run) -> Source | None:
+        """Return the run's image; None if it cannot be had, and is not needed any more."""
         if record is None or record.source is None:
             return None
+        is_sent = 0 < run.progress.chunks_needed <= run.progress.chunks_held
+        is_needed = run.state not in ENDED and not is_sent
         try:
             source = reopen(record.source)
         except HmzError:
-            if run.state in ENDED:
-                return None
-            raise
+            if is_needed:
+                raise
+            return None
         with self._lock:
             self._sources.append(source)
-        same = source.request.fingerprint == run.provenance.source_fingerprint
-        if not same and run.state not in ENDED:
+        if source.request.fingerprint == run.provenance.source_fingerprint:
+            return source
+        if is_needed:
             raise errors.Conflict(
                 f"{record.source.address} has changed since run {run.id} was started.",
                 remedy="Cancel the run and start it again.",
             )
-        return source if same else None
+        return None
 
     def _add_statistics(self, card: ModelCard, volume: Volume, source: Source) -> None:
         if card.normalise.scope == "volume" and volume.request.statistics is None:

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from napari_hmz import errors
 from napari_hmz.client import Client
-from napari_hmz.schema import ChunkDone
+from napari_hmz.results import OutputWriter
+from napari_hmz.schema import AxisName, ChunkDone
 from napari_hmz.testing.backend_process import BackendProcess
 
 Array = NDArray[Any]
@@ -99,6 +100,37 @@ def test_output_can_be_fetched_later_and_elsewhere(
     later.wait(60)
     assert later.transfer.bytes_up == 0
     np.testing.assert_array_equal(written(tmp_path / "later.ome.zarr"), labels_of(image))
+
+
+def test_a_full_disk_keeps_what_is_written_and_is_gone_on_with(
+    *,
+    client: Client,
+    connected: Callable[..., Client],
+    backend: BackendProcess,
+    blobs: MakeBlobs,
+    labels_of: Callable[..., Array],
+    written: Callable[[Path], Array],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    image, output, left = blobs(), tmp_path / "out.ome.zarr", iter(range(5))
+    write = OutputWriter.write_chunk
+
+    def until_full(writer: OutputWriter, *words: Any, **more: Any) -> None:  # noqa: ANN401 # as write_chunk
+        if next(left, None) is None:
+            raise errors.DiskFull
+        write(writer, *words, **more)
+
+    block: Mapping[AxisName, int] = {"z": 20, "y": 24, "x": 20}
+    with monkeypatch.context() as patch:
+        patch.setattr(OutputWriter, "write_chunk", until_full)
+        first = client.run("components", image, parameters=THRESHOLD, block=block, output=output)
+        with pytest.raises(errors.DiskFull, match="hmz attach"):
+            first.wait(60)
+    second = connected(backend).attach(first.id)
+    ended = second.wait(60)
+    assert second.transfer.chunks_down == ended.plan.blocks - 5
+    np.testing.assert_array_equal(written(output), labels_of(image))
 
 
 def test_a_killed_backend_goes_on_where_it_was(
