@@ -27,6 +27,9 @@ from napari_hmz.form import form_of
 from napari_hmz.live import WatchedRun, perform
 from napari_hmz.schema import ModelCard, ParameterValue
 
+NARROWEST = 280
+"""Narrower, a dock of napari's own is hard to read, too."""
+
 
 class ModelZoo(QWidget):  # type: ignore[misc] # Qt has no types that mypy can follow
     """The dock widget.
@@ -117,6 +120,7 @@ class ModelZoo(QWidget):  # type: ignore[misc] # Qt has no types that mypy can f
         if self.form is not None:
             self._form_place.addWidget(self.form.native)
             self.form.changed.connect(self._refresh_buttons)
+            self._fit()
         self.image.propose_for(card)
         self._image_chosen()
 
@@ -158,7 +162,8 @@ class ModelZoo(QWidget):  # type: ignore[misc] # Qt has no types that mypy can f
         layout.addLayout(self._buttons())
         layout.addWidget(self.status.native)
         layout.addStretch(1)
-        scroll = QScrollArea()
+        self._content = content
+        self._scroll = scroll = QScrollArea()
         scroll.setWidgetResizable(True)
         scroll.setFrameShape(QFrame.Shape.NoFrame)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -166,7 +171,14 @@ class ModelZoo(QWidget):  # type: ignore[misc] # Qt has no types that mypy can f
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(scroll)
-        self.setMinimumWidth(280)
+        self._fit()
+
+    def _fit(self) -> None:
+        """Let the dock be no narrower than what it holds: nothing scrolls sideways."""
+        self._content.layout().activate()
+        bar = self._scroll.verticalScrollBar().sizeHint().width()
+        needed = self._content.minimumSizeHint().width() + bar
+        self._scroll.setMinimumWidth(max(NARROWEST, needed))
 
     def _buttons(self) -> QHBoxLayout:
         self.run_button = QPushButton("Run")

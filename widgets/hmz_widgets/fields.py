@@ -9,7 +9,15 @@ from typing import Any, Protocol
 from magicgui.widgets import create_widget
 from psygnal import Signal, SignalInstance
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QSizePolicy, QSlider, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QAbstractSpinBox,
+    QCheckBox,
+    QHBoxLayout,
+    QSizePolicy,
+    QSlider,
+    QVBoxLayout,
+    QWidget,
+)
 from superqt import QDoubleRangeSlider
 from superqt.utils import signals_blocked
 
@@ -109,8 +117,10 @@ class RangeView:
 
     def __init__(self, field: Field) -> None:
         self._line = _line(field)
-        self._low = _number_box(self._line, whole=False)
-        self._high = _number_box(self._line, whole=False)
+        self._low, self._high = (_number_box(self._line, whole=False) for _ in range(2))
+        for box in (self._low, self._high):  # without arrows, so that both fit into a narrow dock
+            box.native.setButtonSymbols(QAbstractSpinBox.ButtonSymbols.NoButtons)
+            box.native.setMinimumWidth(45)
         self._slider = self._range_slider() if self._line.bounded else None
         boxes = _row(self._low.native, self._high.native, stretch=(1, 1))
         self.native = _column(boxes, self._slider)

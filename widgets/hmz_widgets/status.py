@@ -3,6 +3,8 @@
 Lives in the Qt main thread.
 """
 
+import re
+
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFrame, QLabel, QProgressBar, QVBoxLayout, QWidget
 
@@ -15,6 +17,8 @@ WAITING = {
     "queue": "waiting in the queue",
 }
 SECONDS_PER_MINUTE = 60
+SHELL_OPTION = re.compile(r"\s*\(--[\w-]+\)")
+"""Remedies name the shell's option in brackets, which means nothing in a window."""
 
 
 class StatusView:
@@ -114,7 +118,7 @@ def result_line(run: Run) -> str:
 
 def error_text(error: HmzError) -> str:
     """Return an error with its remedy, and the number that the backend's admin will ask for."""
-    lines = [f"⚠ {error.detail}", error.remedy]
+    lines = [f"⚠ {error.detail}", SHELL_OPTION.sub("", error.remedy)]
     if error.request_id:
         lines.append(f"Request {error.request_id}")
     return "\n".join(line for line in lines if line)

@@ -1,0 +1,93 @@
+"""Words for how far a run is, how it ended, and what went wrong."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from pytestqt.qtbot import QtBot
+
+from hmz_widgets.status import StatusView, duration, error_text, progress_line, result_line
+from napari_hmz.errors import HmzError, QuotaExceeded, VoxelSizeMismatch
+from napari_hmz.live import Ended, perform
+from napari_hmz.schema import ModelCard, OutputResult, Progress, Run
+from napari_hmz.testing.fake_client import FakeClient
+from napari_hmz.testing.fake_source import FakeSource
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.2, "1 s"), (59.4, "59 s"), (61, "1 min"), (3000, "50 min"), (7500, "2 h 5 min")],
+)
+def test_durations(seconds: float, words: str) -> None:
+    assert duration(seconds) == words
+
+
+def test_progress_says_what_it_waits_for() -> None:
+    progress = Progress(blocks_done=3, blocks_total=9, waiting_for="chunks", seconds_left=20)
+    assert progress_line(progress) == "3 of 9 blocks · sending the image · 20 s left"
+    assert progress_line(Progress(blocks_total=9)) == "0 of 9 blocks"
+
+
+@pytest.fixture
+def run(make_card: Callable[..., ModelCard]) -> Run:
+    source = FakeSource(np.zeros((4, 4), np.uint8), ("y", "x"))
+    client = FakeClient([make_card()])
+    (*_, last) = perform(lambda: client.run("threshold", source))
+    assert isinstance(last, Ended)
+    return last.run
+
+
+@pytest.mark.parametrize(
+    ("objects", "words"),
+    [
+        ([], "Done."),
+        ([None], "Done."),
+        ([1], "Done: 1 object."),
+        ([2993, None], "Done: 2993 objects."),
+        ([3, 0], "Done: 3 objects in a, 0 objects in b."),
+    ],
+)
+def test_results(run: Run, objects: list[int | None], words: str) -> None:
+    results = [OutputResult(name=n, objects=o) for n, o in zip("ab", objects, strict=False)]
+    assert result_line(run.model_copy(update={"results": tuple(results)})) == words
+
+
+def test_a_cancelled_run_keeps_its_part(run: Run) -> None:
+    assert "stays" in result_line(run.model_copy(update={"state": "cancelled"}))
+
+
+def test_errors_come_with_remedy_and_request() -> None:
+    error = QuotaExceeded("Full.", request_id="r-1")
+    assert error_text(error) == f"⚠ Full.\n{error.remedy}\nRequest r-1"
+    assert error_text(HmzError("Oh.")) == "⚠ Oh."
+
+
+def test_options_of_the_shell_are_left_out() -> None:
+    text = error_text(VoxelSizeMismatch("Too large."))
+    assert "--" not in text
+    assert text.endswith("run all the same.")
+
+
+def test_new_work_forgets_old_trouble(qtbot: QtBot) -> None:
+    view = StatusView()
+    qtbot.addWidget(view.native)
+    view.native.show()
+    view.fail(QuotaExceeded("Full."))
+    assert view._message.isVisible()
+    assert not view._bar.isVisible()
+    view.busy("Preparing …")
+    assert not view._message.isVisible()
+    assert view._bar.isVisible()
+    view.advance(Progress(blocks_done=3, blocks_total=9))
+    assert (view._bar.value(), view._bar.maximum()) == (3, 9)
+    view.rest("Done.")
+    assert not view._bar.isVisible()
+    assert view.line == "Done."
+
+
+def test_hostile_words_are_shown_as_they_are(qtbot: QtBot) -> None:
+    view = StatusView()
+    qtbot.addWidget(view.native)
+    view.fail(HmzError("<a href='http://x'>click</a>"))
+    assert "<a href" in view.message
+    assert str(view._message.textFormat()).endswith("PlainText")
