@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+import dask
+import dask.array
 import numpy as np
 import pytest
 from npe2 import PluginManager, PluginManifest
@@ -87,3 +89,23 @@ def test_an_image_that_cannot_be_sent_without_loss_is_refused(
     assert "float64" in dock.status.message
     assert len(viewer.layers) == 2
     assert dock.run_button.isEnabled()
+
+
+def test_a_layer_that_cannot_be_read_says_so(viewer: Untyped, qtbot: QtBot) -> None:
+    def block(number: int) -> Untyped:
+        if number > 0:  # the plane on show is readable, the others are not
+            raise OSError("the disk is gone")
+        return np.ones((1, 64, 64), np.uint16)
+
+    planes = [
+        dask.array.from_delayed(dask.delayed(block)(number), (1, 64, 64), np.uint16)
+        for number in range(4)
+    ]
+    lazy = viewer.add_image(
+        dask.array.concatenate(planes), name="lazy", contrast_limits=(0, 2), visible=False
+    )
+    dock = opened(viewer, qtbot, "components")
+    dock.image.choose(lazy)
+    dock.run_button.click()
+    qtbot.waitUntil(lambda: bool(dock.status.message), timeout=RUN_MS)
+    assert "the disk is gone" in dock.status.message

@@ -9,9 +9,11 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from hmz_widgets.dock import ModelZoo
+from hmz_widgets.layers import Picture
 from napari_hmz.errors import BackendUnreachable, QuotaExceeded, VoxelSizeMismatch
 from napari_hmz.schema import ModelCard
 from napari_hmz.testing.fake_client import FakeClient
+from napari_hmz.testing.fake_source import FakeSource
 
 OpenZoo = Callable[..., Any]
 MakeCard = Callable[..., ModelCard]
@@ -290,3 +292,32 @@ def test_what_is_looked_at_goes_first(open_zoo: OpenZoo, make_card: MakeCard, qt
     zoo.viewer.dims.set_current_step(0, 1)
     qtbot.wait(500)
     assert len(run.looked_at) == 2
+
+
+def test_the_main_thread_neither_connects_nor_reads(
+    make_napari_viewer_proxy: Untyped, make_card: MakeCard, qtbot: QtBot
+) -> None:
+    threads: dict[str, threading.Thread] = {}
+
+    class Watched(FakeClient):
+        def models(self, *_: str | None) -> tuple[ModelCard, ...]:
+            threads["models"] = threading.current_thread()
+            return super().models()
+
+    def connect() -> FakeClient:
+        threads["connect"] = threading.current_thread()
+        return Watched([make_card()])
+
+    def open_picture(image: Picture, dtypes: tuple[str, ...], /) -> FakeSource:
+        threads["open"] = threading.current_thread()
+        return FakeSource(image.data, image.axes)
+
+    viewer = make_napari_viewer_proxy()
+    viewer.add_image(IMAGE)
+    dock = ModelZoo(viewer, connect=connect, open_picture=open_picture)
+    viewer.window.add_dock_widget(dock)
+    qtbot.waitUntil(dock.run_button.isEnabled)
+    dock.run_button.click()
+    qtbot.waitUntil(idle(dock))
+    assert set(threads) == {"connect", "models", "open"}
+    assert threading.main_thread() not in threads.values()
