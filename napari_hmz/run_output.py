@@ -1,5 +1,6 @@
 """The results of a run as OME-Zarr on this machine: the sink of its download."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -82,15 +83,19 @@ class OmeZarrOutput:
         return not self._writer.holds(done.output, done.region, done.digest)
 
     def take(self, chunk: FetchedChunk, /) -> None:
-        """Write a chunk.
+        """Write a chunk: as it came, if it is stored here as it is there.
 
         Raises
         ------
         DiskFull
             If there is no space; what was written before stays.
         """
-        if self._writer is not None:
-            done = chunk.done
+        if self._writer is None:
+            return
+        done = chunk.done
+        if self._writer.stores_like(done.output, json.loads(chunk.document)):
+            self._writer.put_chunk(done.output, done.region, chunk.stored, digest=done.digest)
+        else:  # a backend of another version, or axes in another order
             self._writer.write_chunk(done.output, done.region, chunk.values, digest=done.digest)
 
     def finish(self, run: Run, /) -> None:

@@ -3,6 +3,8 @@
 import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from secrets import token_hex
 
 from napari_hmz.errors import DiskFull
 
@@ -17,4 +19,19 @@ def writing(what: object) -> Iterator[None]:
     except OSError as error:
         if error.errno in _FULL:
             raise DiskFull(f"{what} cannot be written: {error.strerror}.") from error
+        raise
+
+
+def write_whole(path: Path, body: bytes) -> None:
+    """Write a file through a temporary name, so that no reader sees a part of it; empty: none."""
+    if not body:
+        path.unlink(missing_ok=True)
+        return
+    temporary = path.with_name(f"{path.name}.{token_hex(4)}.partial")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        temporary.write_bytes(body)
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
         raise

@@ -3,6 +3,7 @@
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
 _SMALL_PLANE_PX = 256
 _SMALL_VOLUME_PX = 128
 _MOST_LEVELS = 10
+_THREADS = 4
+"""Each holds one coarse chunk and the finer ones behind it."""
+_AT_ONCE = 256
+"""Chunks handed to the threads together, whatever the volume."""
 _FINER = 1.5
 """An axis is halved unless its voxels are longer than the shortest by more than this factor."""
 _CHUNK_PX: Sizes = {"t": 1, "c": 1, "z": 64, "y": 256, "x": 256}
@@ -53,10 +58,17 @@ def level_shape(shape: Mapping[AxisName, int], factors: Mapping[AxisName, int]) 
 
 
 def level_chunks(shape: Mapping[AxisName, int], chunks: Mapping[AxisName, int]) -> Sizes:
-    """Return the chunk extents of a coarser level."""
-    return {
-        axis: max(1, min(extent, chunks[axis], _CHUNK_PX[axis])) for axis, extent in shape.items()
-    }
+    """Return the chunk extents of a coarser level: whole chunks of the finer one, or halves.
+
+    So that no chunk of the finer level is read twice.
+    """
+    return {axis: _level_chunk(extent, chunks[axis], axis) for axis, extent in shape.items()}
+
+
+def _level_chunk(extent: int, chunk: int, axis: AxisName) -> int:
+    while chunk > _CHUNK_PX[axis] and chunk % 2 == 0:
+        chunk //= 2
+    return max(1, min(extent, chunk, _CHUNK_PX[axis]))
 
 
 def fill_level(
@@ -69,18 +81,25 @@ def fill_level(
 ) -> None:
     """Fill one level from the finer one, chunk by chunk.
 
-    Labels take the nearest voxel's value, images the mean.
+    Labels take the nearest voxel's value, images the mean. Several chunks are made at once, each
+    in a thread of its own.
     """
     shape = dict(zip(axes, coarse.shape, strict=True))
     finer = dict(zip(axes, fine.shape, strict=True))
-    for region in regions_of(shape, dict(zip(axes, coarse.chunks, strict=True))):
+    steps = [step[axis] for axis in axes]
+
+    def fill(region: Region) -> None:
         wide: Region = {
             axis: (start * step[axis], min(stop * step[axis], finer[axis]))
             for axis, (start, stop) in region.items()
         }
         values = np.asarray(fine[slices(wide, axes)])
-        steps = [step[axis] for axis in axes]
         coarse[slices(region, axes)] = nearest(values, steps) if is_labels else mean(values, steps)
+
+    with ThreadPoolExecutor(_THREADS, thread_name_prefix="hmz-level") as threads:
+        regions = regions_of(shape, dict(zip(axes, coarse.chunks, strict=True)))
+        while batch := list(itertools.islice(regions, _AT_ONCE)):
+            list(threads.map(fill, batch))
 
 
 def regions_of(shape: Mapping[AxisName, int], chunks: Mapping[AxisName, int]) -> Iterator[Region]:
@@ -104,15 +123,23 @@ def mean(values: "NDArray[Any]", steps: Sequence[int]) -> "NDArray[Any]":
     Blocks cut by an edge are means of what is there, weighted as if the edge went on.
     """
     missing = [(0, -extent % step) for extent, step in zip(values.shape, steps, strict=True)]
-    whole = np.pad(values, missing, mode="edge") if any(end for _, end in missing) else values
-    split = [
-        part
-        for extent, step in zip(whole.shape, steps, strict=True)
-        for part in (extent // step, step)
-    ]
-    blocks = whole.reshape(split).astype(np.float64 if values.dtype.itemsize > 2 else np.float32)  # noqa: PLR2004 # 32 bits hold sums of 16
-    means = blocks.mean(axis=tuple(range(1, 2 * values.ndim, 2)))
+    total = np.pad(values, missing, mode="edge") if any(end for _, end in missing) else values
+    exact = np.float32 if values.dtype.itemsize <= 2 or values.dtype == np.float32 else np.float64  # noqa: PLR2004 # 32 bits hold sums of 16
+    for axis, step in enumerate(steps):
+        if step > 1:  # outermost first: whole rows are added, and each step leaves less to add
+            total = _summed(total, axis, step, exact)
+    means = total / exact(math.prod(steps))
     coarse: NDArray[Any] = (means if values.dtype.kind == "f" else np.rint(means)).astype(
-        values.dtype
+        values.dtype, copy=False
     )
     return coarse
+
+
+def _summed(
+    values: "NDArray[Any]", axis: int, step: int, dtype: "type[np.floating[Any]]"
+) -> "NDArray[Any]":
+    parts = [values[(*(slice(None),) * axis, slice(number, None, step))] for number in range(step)]
+    total: NDArray[Any] = np.add(parts[0], parts[1], dtype=dtype)
+    for part in parts[2:]:
+        total += part
+    return total

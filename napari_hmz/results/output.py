@@ -2,23 +2,24 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_hmz.errors import RegionInvalid
-from napari_hmz.results.disk import writing
+from napari_hmz.results.disk import write_whole, writing
 from napari_hmz.results.levels import fill_level, level_chunks, level_factors, level_shape
 from napari_hmz.results.metadata import multiscale, ordered
-from napari_hmz.schema import AXIS_ORDER, AxisName, Interval, OutputArray, Sizes, slices
+from napari_hmz.schema import AXIS_ORDER, AxisName, Interval, OutputArray, Region, Sizes, slices
+from napari_hmz.schema.output_document import LABEL_KINDS, output_compressor
 
 if TYPE_CHECKING:
     import zarr
     from numpy.typing import NDArray
 
-_LEVEL = 3
-"""Of zstd."""
-LABEL_KINDS = frozenset({"instance-labels", "semantic-labels"})
+_SAID = ("data_type", "chunk_key_encoding", "fill_value")
+"""What two arrays must say alike, beside chunk extents and codecs, to store a chunk alike."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,49 @@ class Pyramid:
             found = self.group["0"]
             return found  # type: ignore[return-value] # we have made it, as an array
         chunks = {axis: self.array.chunks.get(axis, 1) for axis in self.axes}
-        return self._create("0", self.shape, {a: min(chunks[a], self.shape[a]) for a in self.axes})
+        return self._create("0", self.shape, chunks)
+
+    def stores_like(self, document: Mapping[str, Any], finest: "zarr.Array[Any]") -> bool:
+        """Tell whether the array of `document`, in the output's own axes, stores chunks alike.
+
+        Its chunks may then be put into the finest level as they are.
+        """
+        if self.array.axes != tuple(axis for axis in self.axes if axis in self.array.axes):
+            return False
+        own: Mapping[str, Any] = finest.metadata.to_dict()
+        chunks = dict(zip(self.axes, finest.chunks, strict=True))
+        theirs = document.get("chunk_grid", {}).get("configuration", {}).get("chunk_shape")
+        return (
+            theirs == [chunks[axis] for axis in self.array.axes]
+            and list(document.get("codecs", ())) == list(own["codecs"])
+            and all(document.get(name) == own.get(name) for name in _SAID)
+        )
+
+    def put(self, folder: Path, region: Region, body: bytes) -> None:
+        """Put a chunk of the output, encoded already, into the finest level.
+
+        Parameters
+        ----------
+        folder
+            Of the finest level.
+        body
+            Empty: the chunk is nothing but fill value, and not stored.
+
+        Raises
+        ------
+        RegionInvalid
+            If the region is not that of one chunk.
+        DiskFull
+            If there is no space for it.
+        """
+        chunks = {axis: self.array.chunks.get(axis, 1) for axis in self.axes}
+        starts = {axis: region[axis][0] if axis in region else 0 for axis in self.axes}
+        ends = {a: min(starts[a] + chunks[a], self.shape[a]) for a in self.axes}
+        if any(starts[a] % chunks[a] or region.get(a, (0, 1))[1] != ends[a] for a in self.axes):
+            raise RegionInvalid(f"{region} is not a chunk of the output {self.array.name!r}.")
+        path = folder.joinpath("c", *(str(starts[axis] // chunks[axis]) for axis in self.axes))
+        with writing(f"{self.path or 'The image'}"):
+            write_whole(path, body)
 
     def write(
         self, region: Mapping[AxisName, Interval], values: "NDArray[Any]", into: "zarr.Array[Any]"
@@ -130,14 +173,12 @@ class Pyramid:
     def _create(
         self, name: str, shape: Mapping[AxisName, int], chunks: Mapping[AxisName, int]
     ) -> "zarr.Array[Any]":
-        from zarr.codecs import ZstdCodec
-
         return self.group.create_array(
             name,
             shape=_along(self.axes, shape),
             chunks=_along(self.axes, chunks),
             dtype=self.array.dtype,
-            compressors=[ZstdCodec(level=_LEVEL)],
+            compressors=[output_compressor(self.array)],
             dimension_names=list(self.axes),
             overwrite=True,
         )

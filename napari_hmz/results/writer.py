@@ -33,8 +33,9 @@ from napari_hmz.results.metadata import (
     labels_attributes,
     omero_section,
 )
-from napari_hmz.results.output import LABEL_KINDS, Pyramid, made_axes, stored_axes
-from napari_hmz.schema import AxisName, ClassSpec, Interval, OutputArray, Run
+from napari_hmz.results.output import Pyramid, made_axes, stored_axes
+from napari_hmz.schema import AxisName, ClassSpec, Interval, OutputArray, Region, Run
+from napari_hmz.schema.output_document import LABEL_KINDS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -160,6 +161,42 @@ class OutputWriter:
         chunk, journal = _name(region), self._journals[output]
         journal.forget(chunk)
         self._outputs[output].write(region, array, finest)
+        if digest:
+            journal.note(chunk, digest)
+
+    def stores_like(self, output: str, document: Mapping[str, Any]) -> bool:
+        """Tell whether an array with this `zarr.json` stores the output's chunks as this one.
+
+        Raises
+        ------
+        NotFound
+            If the run has no such output.
+        """
+        return self._outputs[output].stores_like(document, self.array(output))
+
+    def put_chunk(self, output: str, region: Region, body: bytes, *, digest: str) -> None:
+        """Write one chunk exactly as the backend stores it; only where `stores_like` holds.
+
+        Parameters
+        ----------
+        region
+            Of the chunk, in the output's own axes.
+        body
+            As stored; empty if the chunk is nothing but fill value.
+        digest
+            As for `write_chunk`.
+
+        Raises
+        ------
+        RegionInvalid
+            If the region is not that of one chunk.
+        DiskFull
+            If there is no space; what was written before stays.
+        """
+        chunk, journal = _name(region), self._journals[output]
+        journal.forget(chunk)
+        pyramid = self._outputs[output]
+        pyramid.put(self._path / pyramid.path / "0", region, body)
         if digest:
             journal.note(chunk, digest)
 

@@ -79,7 +79,7 @@ def array_fault(array: ArrayDocument) -> str | None:
         return "the data type is not a plain number"
     if shape is None or chunks is None or len(shape) != len(chunks) or 0 in chunks:
         return "the shape and the chunks are not those of a regular grid"
-    if math.prod(chunks) * _itemsize(name) > MAX_CHUNK_BYTES:
+    if math.prod(chunks) * itemsize(name) > MAX_CHUNK_BYTES:
         return f"a chunk is larger than {MAX_CHUNK_BYTES} bytes"
     return _v2_fault(document) if array.zarr_format == _V2 else _v3_fault(document)
 
@@ -103,10 +103,11 @@ def announcement_fault(request: VolumeRequest) -> str | None:
 
 def chunk_bytes(request: VolumeRequest) -> int:
     """Return the size in bytes of one decoded chunk, edges included."""
-    return math.prod(request.chunks.values()) * _itemsize(request.dtype)
+    return math.prod(request.chunks.values()) * itemsize(request.dtype)
 
 
-def _itemsize(name: str) -> int:
+def itemsize(name: str) -> int:
+    """Return the bytes of one value of a data type, by the type's name."""
     digits = "".join(letter for letter in name if letter.isdigit())
     return int(digits or 8) // 8
 

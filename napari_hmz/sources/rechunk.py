@@ -1,11 +1,11 @@
-"""Sources whose own chunks cannot travel: cut anew, and encoded with zstd as zarr v3."""
+"""Sources whose own chunks cannot travel: cut anew, and encoded as zarr v3."""
 
 import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numcodecs import Blosc, Zstd
+from numcodecs import blosc
 
 from napari_hmz.errors import SourceUnreadable
 from napari_hmz.schema import ArrayDocument, AxisName, Interval, VolumeRequest
@@ -17,7 +17,7 @@ from napari_hmz.sources.region import box_in
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-LEVEL = 3
+LEVEL = 1
 """Of zstd: higher ones cost far more time than they save bytes on microscope noise."""
 
 
@@ -26,23 +26,22 @@ def v3_document(
 ) -> ArrayDocument:
     """Return the zarr v3 document of what `RechunkedSource` sends.
 
-    Values of more than one byte are shuffled before zstd (inside Blosc): on a confocal volume of
-    11 bits stored in 16 that saves a seventh of the bytes and four fifths of the time.
+    Values are shuffled bit by bit before zstd (inside Blosc): the bits that a camera does not fill
+    go away, and what is left is packed at several times the speed of bytes.
     """
     little: dict[str, Any] = {"name": "bytes"}
-    packed: dict[str, Any] = {"name": "zstd", "configuration": {"level": LEVEL, "checksum": False}}
     if dtype.itemsize > 1:
         little["configuration"] = {"endian": "little"}
-        packed = {
-            "name": "blosc",
-            "configuration": {
-                "cname": "zstd",
-                "clevel": LEVEL,
-                "shuffle": "shuffle",
-                "typesize": dtype.itemsize,
-                "blocksize": 0,
-            },
-        }
+    packed = {
+        "name": "blosc",
+        "configuration": {
+            "cname": "zstd",
+            "clevel": LEVEL,
+            "shuffle": "bitshuffle",
+            "typesize": dtype.itemsize,
+            "blocksize": 0,
+        },
+    }
     document = {
         "zarr_format": 3,
         "node_type": "array",
@@ -90,6 +89,8 @@ class RechunkedSource:
         values = self._values(box)
         if not values.any():
             return None
+        if values.shape == tuple(self._request.chunks[axis] for axis in self._request.axes):
+            return _encoded(np.ascontiguousarray(values))
         whole = np.zeros([self._request.chunks[axis] for axis in self._request.axes], self._dtype)
         whole[tuple(slice(0, extent) for extent in values.shape)] = values
         return _encoded(whole)
@@ -120,7 +121,4 @@ class RechunkedSource:
 
 def _encoded(whole: "NDArray[Any]") -> bytes:
     little = whole.astype(whole.dtype.newbyteorder("<"), copy=False)
-    if whole.dtype.itemsize == 1:
-        return bytes(Zstd(level=LEVEL).encode(little))
-    packing = Blosc(cname="zstd", clevel=LEVEL, shuffle=Blosc.SHUFFLE)
-    return bytes(packing.encode(little))
+    return bytes(blosc.compress(little, b"zstd", LEVEL, blosc.BITSHUFFLE))

@@ -1,6 +1,6 @@
 """Fetches the chunks of a run's outputs as they are done, and hands them to a sink.
 
-Threads: one listens to the run's events (`_listen`), and each lane fetches, decodes and hands over
+Threads: one listens to the run's events (`_listen`), and each lane fetches and hands over
 one chunk at a time (`_fetch`). All news of one chunk go through the same lane, so that a final
 version never arrives before a provisional one. A lane holds one chunk; a full lane makes the
 listener wait, and the backend's stream with it.
@@ -23,7 +23,7 @@ from napari_hmz import errors
 from napari_hmz.errors import HmzError
 from napari_hmz.http import Http
 from napari_hmz.patience import Patience
-from napari_hmz.schema import ChunkDone, OutputArray, extents, wire
+from napari_hmz.schema import ChunkDone, OutputArray, extents, slices, wire
 from napari_hmz.transfer.run_events import run_events
 from napari_hmz.transfer.traffic import Traffic
 from napari_hmz.transfer.workers import Workers
@@ -42,13 +42,32 @@ class FetchedChunk:
         The array that it is a part of.
     done
         The event that told of it: key, region, whether it is final.
-    values
-        In the output's axes and dtype, of the region's extents.
+    stored
+        The chunk as the backend holds it; empty if it is nothing but fill value.
+    document
+        The `zarr.json` of the array that it is a part of.
     """
 
     output: OutputArray
     done: ChunkDone
-    values: NDArray[Any]
+    stored: bytes
+    document: bytes
+
+    @property
+    def values(self) -> NDArray[Any]:
+        """The chunk decoded, in the output's axes and dtype, of the region's extents."""
+        if not self.stored:
+            shape = [extents(self.done.region)[axis] for axis in self.output.axes]
+            return np.zeros(shape, self.output.dtype)
+        buffer = default_buffer_prototype().buffer
+        store = MemoryStore(
+            {
+                "zarr.json": buffer.from_bytes(self.document),
+                self.done.key: buffer.from_bytes(self.stored),
+            }
+        )
+        array = zarr.open_array(store, mode="r")
+        return np.asarray(array[slices(self.done.region, self.output.axes)])
 
 
 class Sink(Protocol):
@@ -149,9 +168,10 @@ class Download:
         try:
             with self._lock:
                 overtaken = self._newest[(done.output, done.key)] != done.number
-            values = None if overtaken else self._values(done)
-            if values is not None:
-                self._sink(FetchedChunk(self._outputs[done.output], done, values))
+            body = None if overtaken else self._body(done)
+            if body is not None:
+                document = self._documents[done.output]
+                self._sink(FetchedChunk(self._outputs[done.output], done, body, document))
             with self._lock:
                 if self._newest[(done.output, done.key)] == done.number:
                     del self._newest[(done.output, done.key)]
@@ -160,16 +180,10 @@ class Download:
         except Exception as error:  # noqa: BLE001 # whoever waits for the run must hear of it
             self._fail(errors.InternalError(f"A chunk of {done.output} was lost: {error!r}."))
 
-    def _values(self, done: ChunkDone) -> NDArray[Any] | None:
-        """Return the chunk's values; None if a provisional one was overtaken by a newer."""
-        if not done.digest:
-            output = self._outputs[done.output]
-            shape = [extents(done.region)[axis] for axis in output.axes]
-            return np.zeros(shape, output.dtype)
-        body = self._body(done)
-        return None if body is None else self._decoded(done, body)
-
     def _body(self, done: ChunkDone) -> bytes | None:
+        """Return the chunk as it is stored; None if a provisional one was overtaken by a newer."""
+        if not done.digest:
+            return b""
         path = wire.output(self._run_id, done.output, done.key)
         for _ in range(_ATTEMPTS):
             body = self._http.get_bytes(path, patience=self._patience)
@@ -179,18 +193,6 @@ class Download:
             if not done.final:
                 return None
         raise errors.DigestMismatch(f"{path} is not what the run wrote.")
-
-    def _decoded(self, done: ChunkDone, body: bytes) -> NDArray[Any]:
-        buffer = default_buffer_prototype().buffer
-        store = MemoryStore(
-            {
-                "zarr.json": buffer.from_bytes(self._documents[done.output]),
-                done.key: buffer.from_bytes(body),
-            }
-        )
-        array = zarr.open_array(store, mode="r")
-        axes = self._outputs[done.output].axes
-        return np.asarray(array[tuple(slice(*done.region[axis]) for axis in axes)])
 
     def _fail(self, error: HmzError) -> None:
         if self.error is None and not self._stop.is_set():

@@ -1,4 +1,4 @@
-"""One output array on disk: zarr v3, one chunk per block, zstd, written whole or not at all.
+"""One output array on disk: zarr v3, one chunk per block, written whole or not at all.
 
 Chunks are encoded here rather than by zarr, since a chunk is always written as a whole, and its
 digest is wanted with it. Threads: different chunks may be written at once.
@@ -11,13 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numcodecs import zstd
+from numcodecs import blosc, zstd
 from numpy.typing import NDArray
 
 from hmz_backend.stores.atomic import write_whole
 from napari_hmz.schema import OutputArray
-
-LEVEL = 1  # higher levels cost more time than they save on the link
+from napari_hmz.schema.output_document import (
+    LABEL_KINDS,
+    LZ4_LEVEL,
+    ZSTD_LEVEL,
+    output_document,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,7 @@ class OutputFile:
 
     def create(self, run: str, source: str) -> None:
         """Write the array's document."""
-        document = array_document(self.spec)
+        document = output_document(self.spec)
         document["attributes"] = {"hmz": {"run": run, "source": source}}
         write_whole(self.folder / "zarr.json", json.dumps(document).encode())
 
@@ -71,7 +75,11 @@ class OutputFile:
             whole = np.zeros(self.chunk_shape, dtype)
             whole[tuple(slice(0, extent) for extent in array.shape)] = array
             array = whole
-        return bytes(zstd.compress(np.ascontiguousarray(array, dtype), LEVEL))
+        plain = np.ascontiguousarray(array, dtype)
+        if self.spec.kind in LABEL_KINDS:
+            return bytes(zstd.compress(plain, ZSTD_LEVEL))
+        # In a worker thread this takes one thread: the same values give the same bytes.
+        return bytes(blosc.compress(plain, b"lz4", LZ4_LEVEL, blosc.BITSHUFFLE))
 
     def holds(self, key: str, digest: str) -> bool:
         """Return whether a chunk is as the journal says."""
@@ -80,25 +88,3 @@ class OutputFile:
         except FileNotFoundError:
             return not digest
         return hashlib.sha256(body).hexdigest() == digest
-
-
-def array_document(spec: OutputArray) -> dict[str, Any]:
-    """Return the `zarr.json` of an output."""
-    return {
-        "zarr_format": 3,
-        "node_type": "array",
-        "shape": [spec.shape[axis] for axis in spec.axes],
-        "data_type": spec.dtype,
-        "chunk_grid": {
-            "name": "regular",
-            "configuration": {"chunk_shape": [spec.chunks[axis] for axis in spec.axes]},
-        },
-        "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
-        "fill_value": False if spec.dtype == "bool" else 0,
-        "codecs": [
-            {"name": "bytes", "configuration": {"endian": "little"}},
-            {"name": "zstd", "configuration": {"level": LEVEL, "checksum": False}},
-        ],
-        "dimension_names": list(spec.axes),
-        "attributes": {},
-    }
