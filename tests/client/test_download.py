@@ -1,5 +1,6 @@
 import hashlib
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -155,6 +156,38 @@ def test_the_final_version_stands_at_the_end(finished: Finished, http: Http) -> 
     assert picture.taken[-1][1]
     assert {key for key, final in picture.taken if final} == {"c/1/1", "c/2/1"}
     np.testing.assert_array_equal(picture.array[16:48, 32:64], finished.truth[16:48, 32:64])
+
+
+def test_a_slow_provisional_chunk_never_covers_the_final_one(
+    finished: Finished, http: Http
+) -> None:
+    final = finished.files["c/1/1"]
+    old = stored(finished.truth // 2)["c/1/1"]
+    finished.tell_chunk("c/1/1", final=False, digest=hashlib.sha256(old).hexdigest())
+    finished.tell_chunk("c/1/1")
+    finished.tell_end()
+    answers = [old, final]
+
+    def slow_at_first(request: Request) -> Answer:
+        if not request.path.endswith("c/1/1"):
+            return finished.get(request)
+        body = answers.pop(0)
+        time.sleep(0.5 if body is old else 0.0)  # until the final one would have come by
+        return Answer(200, body)
+
+    told = finished.stream(Request("GET", wire.events(RUN), "", {}, b"")).body.index(b"\n\n") + 2
+
+    def first_one_then_the_rest(request: Request) -> Answer:
+        answer = finished.stream(request)
+        is_first = "last-event-id" not in request.headers
+        return Answer(200, answer.body, answer.headers, cut=told if is_first else None)
+
+    finished.server.on("GET", wire.events(RUN), first_one_then_the_rest)
+    finished.server.on("GET", wire.output(RUN, "labels"), slow_at_first)
+    picture = Picture()
+    fetch(http, picture, wants=lambda _: True)
+    assert picture.taken[-1] == ("c/1/1", True)
+    np.testing.assert_array_equal(picture.array[16:32, 32:64], finished.truth[16:32, 32:64])
 
 
 def test_a_final_chunk_with_another_digest_is_an_error(finished: Finished, http: Http) -> None:
