@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from hmz_backend.serving import ServedModel
 from hmz_backend.zoo import datasets
@@ -152,11 +153,12 @@ def _denoise(subject: Subject, data: Path) -> tuple[Measurement, ...]:
     for photons, readout in NOISE:
         random = np.random.default_rng(1)
         pairs = [_restored(subject, sample.image, photons, readout, random) for sample in samples]
-        before, after = np.mean(pairs, axis=0)
-        note = f"Poisson ({photons:g} photons) and Gaussian ({readout:g}) noise added to the images"
-        measured.append(
-            _measured("PSNR gain (dB)", after - before, f"{note}; from {before:.2f} dB", where)
+        before, filtered, after = np.mean(pairs, axis=0)
+        note = (
+            f"Poisson ({photons:g} photons) and Gaussian ({readout:g}) noise added to the images; "
+            f"from {before:.2f} dB; a Gaussian filter of 1 px gains {filtered - before:.2f} dB"
         )
+        measured.append(_measured("PSNR gain (dB)", after - before, note, where))
     return tuple(measured)
 
 
@@ -166,14 +168,18 @@ def _restored(
     photons: float,
     readout: float,
     random: np.random.Generator,
-) -> tuple[float, float]:
+) -> tuple[float, float, float]:
     low, high = np.percentile(image, PERCENTILES)
     clean = ((image - low) / max(high - low, 1e-6)).astype(np.float32)
     counts = random.poisson(np.clip(clean, 0, None) * photons) / photons
     noisy = counts + np.clip(clean, None, 0) + random.normal(0, readout, clean.shape)
     noisy = noisy.astype(np.float32)
-    restored = subject.run(noisy)
-    return psnr_db(clean, noisy, 1.0), psnr_db(clean, restored, 1.0)
+    smooth, restored = ndimage.gaussian_filter(noisy, 1.0), subject.run(noisy)
+    return (
+        psnr_db(clean, noisy, 1.0),
+        psnr_db(clean, smooth, 1.0),
+        psnr_db(clean, restored, 1.0),
+    )
 
 
 def _measured(metric: str, value: float, protocol: str, where: Mapping[str, Any]) -> Measurement:
