@@ -12,6 +12,7 @@ from pytestqt.qtbot import QtBot
 from scipy import ndimage
 
 import napari_hmz
+from napari_hmz.client import Client
 from napari_hmz.testing.backend_process import BackendProcess
 
 pytestmark = [pytest.mark.gui, pytest.mark.slow]
@@ -109,3 +110,22 @@ def test_a_layer_that_cannot_be_read_says_so(viewer: Untyped, qtbot: QtBot) -> N
     dock.run_button.click()
     qtbot.waitUntil(lambda: bool(dock.status.message), timeout=RUN_MS)
     assert "the disk is gone" in dock.status.message
+
+
+def test_closing_the_viewer_leaves_the_run_to_the_backend(
+    viewer: Untyped, client: Client, qtbot: QtBot
+) -> None:
+    dock = opened(viewer, qtbot, "nuclei-2d")
+    known = {run.id for run in client.runs()}
+    dock.run_button.click()
+    qtbot.waitUntil(lambda: "of 60 blocks" in dock.status.line, timeout=RUN_MS)
+    (run,) = (run for run in client.runs() if run.id not in known)
+    qtbot.waitUntil(lambda: sent(client, run.id), timeout=RUN_MS)
+    viewer.close()
+    assert client.attach(run.id).wait(RUN_MS / 1000).state == "done"
+
+
+def sent(client: Client, run_id: str) -> bool:
+    """Return whether the backend holds the whole image: nobody could send the rest."""
+    progress = client.attach(run_id).info().progress
+    return 0 < progress.chunks_needed == progress.chunks_held
