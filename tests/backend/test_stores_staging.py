@@ -164,6 +164,13 @@ def test_a_torn_chunk_is_told_by_its_key(tmp_path: Path) -> None:
     assert caught.value.key == "c/0/1/1"
 
 
+def test_a_missing_chunk_is_never_read_as_fill_value(tmp_path: Path) -> None:
+    staging = area(tmp_path)
+    staged = staging.open("v", announcement(IMAGE, CHUNKS))
+    with pytest.raises(StagedChunkBroken):
+        VolumeReader("v", staged, ChunkCache(0)).read({"z": (0, 8), "y": (0, 16), "x": (0, 16)})
+
+
 def test_chunks_that_are_absent_read_as_fill_value(tmp_path: Path) -> None:
     staging = area(tmp_path)
     staged = staging.open("v", announcement(IMAGE, CHUNKS))

@@ -1,5 +1,7 @@
 """`/v1/runs/{id}/outputs/{name}/…`: each output as a zarr v3 store that any zarr reader opens."""
 
+import asyncio
+
 from fastapi import APIRouter, Response
 
 from hmz_backend.routes.answers import problems
@@ -25,8 +27,9 @@ PATH = wire.output("{run}", "{name}", "{key:path}")
 async def output(at: At, caller: Caller, run: str, name: str, key: str) -> Response:
     """Return one key of the store; 404 means that the chunk is fill value, or not there yet."""
     body = await at.runs.output(caller, run, name, key)
+    digest = await asyncio.to_thread(content_digest, body)
     return Response(
         body,
         media_type="application/json" if key == "zarr.json" else wire.BYTES_TYPE,
-        headers={wire.DIGEST_HEADER: content_digest(body), "Cache-Control": "no-store"},
+        headers={wire.DIGEST_HEADER: digest, "Cache-Control": "no-store"},
     )

@@ -38,8 +38,10 @@ class Frontier:
     is_missing: Callable[[Index], bool]
     window: int = WINDOW
     _rank: NDArray[np.int64] = field(init=False)
+    _urgent: NDArray[np.bool_] = field(init=False)
+    _looked: NDArray[np.bool_] = field(init=False)
+    _queue: NDArray[np.int64] = field(init=False)
     _next: int = 0
-    _urgent: frozenset[int] = frozenset()
     _waiting: dict[int, set[Index]] = field(default_factory=dict)
     _by_chunk: dict[Index, set[int]] = field(default_factory=dict)
     _ready: list[tuple[int, int]] = field(default_factory=list)
@@ -48,6 +50,9 @@ class Frontier:
         """Give each block its place in the order."""
         self._rank = np.empty(len(self.order), np.int64)
         self._rank[self.order] = np.arange(len(self.order))
+        self._urgent = np.zeros(len(self.order), bool)
+        self._looked = np.zeros(len(self.order), bool)
+        self._queue = self.order
 
     def take(self) -> int | None:
         """Return the most urgent block whose chunks are all there, and count it as under way."""
@@ -86,17 +91,20 @@ class Frontier:
 
     def focus(self, blocks: Sequence[int]) -> None:
         """Let these blocks go first, in run order among themselves."""
-        self._urgent = frozenset(block for block in blocks if self.pending[block])
+        self._urgent[:] = False
+        self._urgent[list(blocks)] = True
+        self._queue = np.concatenate(
+            [self.order[self._urgent[self.order]], self.order[~self._urgent[self.order]]]
+        )
+        self._next = 0
+        self._looked[:] = False
         self._waiting.clear()
         self._by_chunk.clear()
         self._ready.clear()
-        self._next = 0
-        for block in self._urgent:
-            self._look(block)
 
     def is_urgent(self, block: int) -> bool:
         """Return whether a block is one of those that are looked at."""
-        return block in self._urgent
+        return bool(self._urgent[block])
 
     @property
     def is_waiting(self) -> bool:
@@ -104,15 +112,16 @@ class Frontier:
         return bool(self._waiting)
 
     def _fill(self) -> None:
-        while self._next < len(self.order):
-            if len(self._ready) + len(self._waiting) >= self.window + len(self._urgent):
+        while self._next < len(self._queue):
+            if len(self._ready) + len(self._waiting) >= self.window:
                 return
-            block = int(self.order[self._next])
+            block = int(self._queue[self._next])
             self._next += 1
-            if self.pending[block] and block not in self._urgent:
+            if self.pending[block] and not self._looked[block]:
                 self._look(block)
 
     def _look(self, block: int) -> None:
+        self._looked[block] = True
         missing = {i for i in self.needs(block) if self.is_missing(i)}
         if not missing:
             self._push(block)
@@ -126,4 +135,4 @@ class Frontier:
 
     def _place(self, block: int) -> int:
         rank = int(self._rank[block])
-        return rank - len(self.order) if block in self._urgent else rank
+        return rank - len(self.order) if self._urgent[block] else rank

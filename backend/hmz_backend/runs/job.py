@@ -71,6 +71,10 @@ class Job:
         """Whether some output becomes final only after all blocks."""
         return any(work.joins for work in self.works.values())
 
+    def prepare(self) -> None:
+        """Work out the order of the blocks: seconds for a very large run, so in a thread."""
+        len(self._order)
+
     def block(self, number: int) -> Block:
         """Return one block."""
         return block_at(self.brief.plan, number)

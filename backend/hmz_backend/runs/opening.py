@@ -18,7 +18,7 @@ async def open_job(folder: RunFolder, parts: Parts) -> Job:
     await parts.in_thread(folder.sweep)
     brief = await parts.in_thread(folder.brief)
     staged = await parts.volumes.open_trusted(brief.volume, brief.source)
-    return Job(
+    job = Job(
         brief=brief,
         folder=folder,
         staged=staged,
@@ -26,6 +26,8 @@ async def open_job(folder: RunFolder, parts: Parts) -> Job:
         works={output.name: make_work(brief, folder, output) for output in brief.plan.outputs},
         threads=parts.threads,
     )
+    await parts.in_thread(job.prepare)
+    return job
 
 
 def make_work(brief: Brief, folder: RunFolder, output: OutputArray) -> OutputWork:

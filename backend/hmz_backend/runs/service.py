@@ -41,6 +41,7 @@ class Active:
     task: "asyncio.Task[None] | None" = None
     driver: Driver | None = None
     cancelled: bool = False
+    focus: Region | None = None
 
 
 @dataclass
@@ -147,8 +148,10 @@ class RunService:
         if unknown:
             raise NotFound(f"The image has no axis {', '.join(sorted(unknown))}.")
         active = self._active.get(run)
-        if active is not None and active.driver is not None:
-            active.driver.focus(region)
+        if active is not None:
+            active.focus = region  # for a driver that is still being made
+            if active.driver is not None:
+                active.driver.focus(region)
 
     async def events(
         self, owner: Principal, run: str, after: int, *, silence_s: float
@@ -199,6 +202,8 @@ class RunService:
             journal = Journal(job, active.log)
             await journal.load()
             active.driver = Driver(state, job, self.parts, journal)
+            if active.focus is not None:
+                active.driver.focus(active.focus)
             await active.driver.drive()
         except asyncio.CancelledError:
             if active.cancelled:

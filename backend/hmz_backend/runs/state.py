@@ -1,13 +1,15 @@
 """The state of a run: kept and told in one transaction."""
 
-import contextlib
+import asyncio
 from dataclasses import dataclass
 
 from hmz_backend.runs import records
 from hmz_backend.runs.clock import now
 from hmz_backend.runs.log import RunLog
-from napari_hmz.errors import HmzError
+from napari_hmz.errors import DiskFull, HmzError
 from napari_hmz.schema import Event, OutputResult, Run, RunState, StateChanged, to_problem
+
+SPACE_S = 5.0
 
 
 @dataclass
@@ -44,8 +46,13 @@ class StateKeeper:
 
     async def end(self, state: RunState, error: HmzError) -> None:
         """Enter `failed` or `cancelled`."""
-        with contextlib.suppress(HmzError):  # a disk that is full takes no last word either
-            await self.enter(state, error=to_problem(error), **self._times())
+        while True:
+            try:
+                await self.enter(state, error=to_problem(error), **self._times())
+            except DiskFull:
+                await asyncio.sleep(SPACE_S)  # a disk that is full takes no last word either
+            else:
+                return
 
     def _times(self) -> dict[str, object]:
         at = now()

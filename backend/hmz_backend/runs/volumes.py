@@ -16,7 +16,15 @@ from hmz_backend.stores.grid import Index
 from hmz_backend.stores.reader import VolumeReader
 from hmz_backend.stores.staged import StagedVolume
 from hmz_backend.stores.staging import StagingArea
-from napari_hmz.errors import AddressRefused, Conflict, NotFound, SourceUnreadable, VolumeEmpty
+from napari_hmz.errors import (
+    AddressRefused,
+    ChunkCorrupt,
+    ChunkTooLarge,
+    Conflict,
+    NotFound,
+    SourceUnreadable,
+    VolumeEmpty,
+)
 from napari_hmz.schema import Absent, Volume, VolumeRequest, Wanted
 from napari_hmz.schema.codecs import announcement_fault
 
@@ -155,9 +163,15 @@ class Volumes:
             bell.ring()
 
     async def discard(self, volume: str, staged: StagedVolume, key: str) -> None:
-        """Forget a damaged chunk: it is wanted again."""
-        self.cache.drop((volume, key))
-        await in_thread(self.threads, self.staging.discard, staged, key)
+        """Forget a damaged chunk: it is wanted again; one that has been sent anew since is kept."""
+        await in_thread(self.threads, self._discard, volume, staged, key)
+
+    def _discard(self, volume: str, staged: StagedVolume, key: str) -> None:
+        try:
+            staged.decoder.decode(staged.path(key).read_bytes())
+        except (FileNotFoundError, ChunkCorrupt, ChunkTooLarge):
+            self.cache.drop((volume, key))
+            self.staging.discard(staged, key)
 
     def _keep(self, staged: StagedVolume, volume: str, key: str, body: bytes) -> None:
         array = staged.decoder.decode(body)

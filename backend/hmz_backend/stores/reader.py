@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from hmz_backend.stores.cache import ChunkCache
 from hmz_backend.stores.grid import Index
-from hmz_backend.stores.staged import HELD, StagedVolume
-from napari_hmz.errors import ChunkCorrupt
+from hmz_backend.stores.staged import ABSENT, HELD, StagedVolume
+from napari_hmz.errors import ChunkCorrupt, ChunkTooLarge
 from napari_hmz.schema import Region, extents
 
 
@@ -54,7 +54,7 @@ class VolumeReader:
         Raises
         ------
         StagedChunkBroken
-            If a chunk's file is missing or damaged.
+            If a chunk is missing, or its file is damaged.
         """
         grid, decoder = self.staged.grid, self.staged.decoder
         sizes, start = extents(region), [region[axis][0] for axis in grid.axes]
@@ -67,15 +67,17 @@ class VolumeReader:
         return out
 
     def _chunk(self, index: Index) -> NDArray[Any]:
-        if self.staged.marks[index] != HELD:
+        mark, key = self.staged.marks[index], self.staged.grid.key(index)
+        if mark == ABSENT:
             return np.broadcast_to(self.staged.decoder.fill, self.staged.grid.chunks)
-        key = self.staged.grid.key(index)
+        if mark != HELD:  # another tile has found it damaged since this one was begun
+            raise StagedChunkBroken(key)
         return self.cache.get((self.name, key), lambda: self._decode(key))
 
     def _decode(self, key: str) -> NDArray[Any]:
         try:
             return self.staged.decoder.decode(self.staged.path(key).read_bytes())
-        except (FileNotFoundError, ChunkCorrupt) as error:
+        except (FileNotFoundError, ChunkCorrupt, ChunkTooLarge) as error:
             raise StagedChunkBroken(key) from error
 
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hmz_backend.stores.atomic import is_leftover, write_whole
-from hmz_backend.stores.staged import ABSENT, HELD, StagedVolume
+from hmz_backend.stores.staged import ABSENT, HELD, MISSING, StagedVolume
 from napari_hmz.errors import NotFound, QuotaExceeded
 from napari_hmz.schema import VolumeRequest
 
@@ -90,8 +90,8 @@ class StagingArea:
         path = staged.path(key)
         before = path.stat().st_size if staged.marks[index] == HELD else 0
         write_whole(path, body)
-        staged.mark(index, HELD, len(body) - before)
         with self._lock:
+            staged.mark(index, HELD, len(body) - before)
             self._bytes = (self._bytes or 0) + len(body) - before
 
     def absent(self, staged: StagedVolume, keys: Sequence[str]) -> None:
@@ -109,8 +109,8 @@ class StagingArea:
         path = staged.path(key)
         size = path.stat().st_size if path.exists() else 0
         path.unlink(missing_ok=True)
-        staged.mark(index, 0, -size)
         with self._lock:
+            staged.mark(index, MISSING, -size)
             self._bytes = (self._bytes or size) - size
 
     def remove(self, volume: str) -> None:
