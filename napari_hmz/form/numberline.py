@@ -68,7 +68,7 @@ def number_line(spec: ParameterSpec, default: float | None = None) -> NumberLine
     """Return the number line of a numeric parameter; never fails, whatever the card says."""
     low, high = _ends(spec, default)
     bounded = _bounded(spec)
-    logarithmic = spec.scale == "log" and bounded and low > 0
+    logarithmic = spec.scale == "log" and bounded and low >= 10.0**-MOST_DECIMALS
     whole = spec.type == "integer"
     finest = _finest(spec, default, low=low, high=high, logarithmic=logarithmic)
     decimals = 0 if whole else _decimals(finest, _grid(spec), spec.minimum, spec.maximum, default)
