@@ -58,7 +58,7 @@ class Services:
 BEARER = HTTPBearer(auto_error=False, description="The token of this backend.")
 
 
-def services(request: Request) -> Services:
+async def services(request: Request) -> Services:  # a plain function would run in a thread
     """Return the services of the application."""
     found: Services = request.app.state.services
     return found

@@ -61,6 +61,7 @@ class OutputFile:
             If there is no space.
         """
         path = self.folder / key
+        array = np.ascontiguousarray(array)  # a view of a tile: gathered once, then read twice
         if not array.any():
             path.unlink(missing_ok=True)
             return ""

@@ -5,7 +5,7 @@ Runs on the event loop; each run that has not ended has one task, its driver.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
@@ -69,6 +69,7 @@ class RunService:
     engine: str
     version: str
     _active: dict[str, Active] = field(default_factory=dict)
+    _outputs: dict[tuple[str, str, str], frozenset[str]] = field(default_factory=dict)
 
     async def start(self) -> None:
         """Take up every run that has not ended."""
@@ -164,9 +165,8 @@ class RunService:
 
     async def output(self, owner: Principal, run: str, name: str, key: str) -> bytes:
         """Return the bytes of a key in an output's zarr store, or raise `NotFound`."""
-        found = await self.get(owner, run)
+        known = name in await self._output_names(owner, run)
         parts = key.split("/")
-        known = name in {output.name for output in found.plan.outputs}
         is_chunk = parts[0] == "c" and all(p.isascii() and p.isdigit() for p in parts[1:])
         if not known or not (key == "zarr.json" or is_chunk):
             raise NotFound(f"The run has no {name}/{key[:80]}.")
@@ -175,6 +175,13 @@ class RunService:
             return await self.parts.in_thread(path.read_bytes)
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
             raise NotFound(f"Output {name} has no chunk {key[:80]}.") from error
+
+    async def _output_names(self, owner: Principal, run: str) -> Collection[str]:
+        mine = (owner.issuer, owner.subject, run)
+        if mine not in self._outputs:  # asked once, not for each of thousands of chunks
+            found = await self.get(owner, run)
+            self._outputs[mine] = frozenset(output.name for output in found.plan.outputs)
+        return self._outputs[mine]
 
     async def _earlier(self, owner: Principal, request: RunRequest, key: str) -> Run | None:
         found = await self.parts.database.read(lambda c: records.find_request(c, owner, key))
