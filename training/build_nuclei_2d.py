@@ -25,6 +25,12 @@ NUCLEI = Nuclei(
     reference_px=30.0,
     diameter_px=30.0,
     minimum_size=30,
+    reference_minimum_size=30,
+    seed_prominence=0.25,
+    seed_depth=0.3,
+    smallest_share=0.0,
+    seed_prominence=0.25,
+    seed_depth=0.3,
     tile={
         "preferred": {"y": 640, "x": 640},
         "halo": {"y": 64, "x": 64},

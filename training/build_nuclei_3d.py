@@ -24,7 +24,10 @@ NUCLEI = Nuclei(
     step_px=8,
     reference_px=20.0,
     diameter_px=50.0,
-    minimum_size=300,
+    minimum_size=30,
+    smallest_share=0.125,  # less than half the given diameter
+    seed_prominence=0.1,
+    seed_depth=0.2,
     tile={
         "preferred": {"z": 128, "y": 256, "x": 256},
         "halo": {"z": 24, "y": 24, "x": 24},

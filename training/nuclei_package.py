@@ -27,8 +27,14 @@ class Nuclei:
         The nucleus diameter that the network works at.
     diameter_px
         The default of the parameter.
-    minimum_size
-        Default of the smallest object, in pixels or voxels.
+    minimum_size, reference_minimum_size
+        Default of the smallest object, in pixels or voxels; and at the network's own scale.
+    seed_prominence, seed_depth
+        Defaults: how far a middle must stand out, and how sure the network must be of it.
+    smallest_share
+        Share of a disc or ball of the given diameter below which an object is dropped.
+    seed_prominence, seed_depth
+        Defaults of the two rules for seeds.
     tile
         `config.hmz.tile`.
     """
@@ -39,6 +45,9 @@ class Nuclei:
     reference_px: float
     diameter_px: float
     minimum_size: int
+    smallest_share: float
+    seed_prominence: float
+    seed_depth: float
     tile: Section
 
 
@@ -96,9 +105,11 @@ def _image(nuclei: Nuclei) -> Section:
 def _labels(nuclei: Nuclei, code: bytes) -> Section:
     defaults: Section = {
         "foreground_threshold": 0.5,
-        "seed_prominence": 0.25,
-        "seed_depth": 0.3,
+        "seed_prominence": nuclei.seed_prominence,
+        "seed_depth": nuclei.seed_depth,
         "minimum_size": nuclei.minimum_size,
+        "smallest_share": nuclei.smallest_share,
+        "diameter": nuclei.reference_px,
     }
     return {
         "id": "labels",
@@ -116,7 +127,13 @@ def _labels(nuclei: Nuclei, code: bytes) -> Section:
 
 
 def _extension(nuclei: Nuclei, training_data: str) -> Section:
-    steered = ("foreground_threshold", "minimum_size", "seed_prominence", "seed_depth")
+    steered = (
+        "foreground_threshold",
+        "minimum_size",
+        "seed_prominence",
+        "seed_depth",
+        "diameter",
+    )
     return {
         "version": 1,
         "task": "instance-segmentation",
@@ -138,7 +155,12 @@ def _extension(nuclei: Nuclei, training_data: str) -> Section:
         },
         "tile": nuclei.tile,
         # bioimage.io itself knows no rescaling: its test is run at the network's own scale.
-        "test": {"parameters": {"diameter": nuclei.reference_px}},
+        "test": {
+            "parameters": {
+                "diameter": nuclei.reference_px,
+                "minimum_size": nuclei.reference_minimum_size,
+            }
+        },
         "training_data": training_data,
     }
 
@@ -180,7 +202,7 @@ def _parameters(nuclei: Nuclei) -> Section:
             "title": "Splitting",
             "description": "How much a middle must stand out to become a nucleus of its own: "
             "lower splits more, higher less.",
-            "default": 0.25,
+            "default": nuclei.seed_prominence,
             "minimum": 0.01,
             "maximum": 0.5,
             "step": 0.01,
@@ -190,7 +212,7 @@ def _parameters(nuclei: Nuclei) -> Section:
             "type": "number",
             "title": "Least certainty",
             "description": "How sure the network must be of a nucleus' middle.",
-            "default": 0.3,
+            "default": nuclei.seed_depth,
             "minimum": 0.05,
             "maximum": 0.9,
             "step": 0.05,

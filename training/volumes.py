@@ -136,13 +136,20 @@ def _smooth(shape: tuple[int, ...], sigma: float, random: np.random.Generator) -
 
 
 def _chromatin(scene: Scene, random: np.random.Generator) -> FloatArray:
-    """Give the stain's density (z, y, x): brightness per object, texture, rim, nucleoli, spots."""
+    """Give the stain's density (z, y, x): brightness per object, texture, rim, nucleoli, spots.
+
+    A few objects are bright and broken up, as chromosomes are in mitosis: still one object each.
+    """
     amount = int(scene.labels.max()) + 1
     brightness = np.exp(random.normal(0, random.uniform(0.05, 0.5), amount)).astype(np.float32)
-    mitotic = random.random(amount) < 0.04
+    mitotic = random.random(amount) < 0.06
     brightness[mitotic] *= random.uniform(1.5, 3.0)
     brightness[0] = 0
     density = brightness[scene.labels] * np.minimum(1, scene.depth * random.uniform(3, 12))
+    if mitotic[1:].any():
+        clumps = _smooth(scene.labels.shape, random.uniform(2.0, 3.5), random) > 0
+        gaps = mitotic[scene.labels] & ~clumps
+        density[gaps] *= random.uniform(0.02, 0.3)
     fine = _smooth(scene.labels.shape, random.uniform(0.7, 2.5), random)
     density *= np.exp(random.uniform(0, 0.45) * fine)
     if random.random() < 0.5:
@@ -167,6 +174,12 @@ def render(scene: Scene, random: np.random.Generator) -> FloatArray:
         density, (random.uniform(3, 8), random.uniform(3, 6), random.uniform(3, 6))
     )
     image += random.uniform(0, 0.5) * haze + random.uniform(0, 0.35)
+    if random.random() < 0.6:
+        # Light from nuclei far out of focus: soft clouds in planes where nothing lies.
+        wide = random.uniform(5, 10)
+        image += random.uniform(0, 1.2) * ndimage.gaussian_filter(
+            density, (random.uniform(6, 12), wide, wide), truncate=2.5
+        )
     image *= np.exp(random.uniform(0, 0.3) * _smooth(shape, 24.0, random))
     image *= np.exp(-random.uniform(0, 0.8) * np.linspace(0, 1, shape[0], dtype=np.float32))[
         :, None, None
