@@ -27,10 +27,8 @@ class Nuclei:
         The nucleus diameter that the network works at.
     diameter_px
         The default of the parameter.
-    minimum_size, reference_minimum_size
-        Default of the smallest object, in pixels or voxels; and at the network's own scale.
-    seed_prominence, seed_depth
-        Defaults: how far a middle must stand out, and how sure the network must be of it.
+    minimum_size
+        Default of the smallest object, in pixels or voxels.
     smallest_share
         Share of a disc or ball of the given diameter below which an object is dropped.
     seed_prominence, seed_depth
@@ -155,12 +153,7 @@ def _extension(nuclei: Nuclei, training_data: str) -> Section:
         },
         "tile": nuclei.tile,
         # bioimage.io itself knows no rescaling: its test is run at the network's own scale.
-        "test": {
-            "parameters": {
-                "diameter": nuclei.reference_px,
-                "minimum_size": nuclei.reference_minimum_size,
-            }
-        },
+        "test": {"parameters": {"diameter": nuclei.reference_px}},
         "training_data": training_data,
     }
 

@@ -45,6 +45,11 @@ def without_small(labels: LabelArray, minimum_size: float) -> LabelArray:
     return np.asarray(numbers[kept], dtype=np.int32)
 
 
+def ball_size(diameter: float, dimensions: int) -> float:
+    """Give the area of a disc (2 dimensions) or the volume of a ball (3) in pixels."""
+    return (np.pi / 4 if dimensions == 2 else np.pi / 6) * diameter**dimensions
+
+
 def decode(
     fields: FloatArray,
     *,
@@ -52,16 +57,20 @@ def decode(
     seed_prominence: float = 0.25,
     seed_depth: float = 0.3,
     minimum_size: float = 30.0,
+    smallest_share: float = 0.0,
+    diameter: float = 0.0,
 ) -> LabelArray:
     """Give instance labels (spatial axes) from fields (field, spatial axes): foreground, depth.
 
-    `minimum_size` counts pixels (or voxels) of the grid that the fields lie on.
+    `minimum_size` counts pixels (or voxels) of the grid that the fields lie on. Dropped as well is
+    what has less than `smallest_share` of the size of a disc (ball) of the given `diameter`.
     """
+    smallest = max(minimum_size, smallest_share * ball_size(diameter, fields.ndim - 1))
     foreground = fields[0] >= foreground_threshold
     markers = seeds(np.where(foreground, fields[1], 0), seed_prominence, seed_depth)
     markers[~foreground] = 0
     labels = watershed(-fields[1], markers=markers, mask=foreground)
-    return without_small(np.asarray(labels, dtype=np.int32), minimum_size)
+    return without_small(np.asarray(labels, dtype=np.int32), smallest)
 
 
 def resize(array: FloatArray, shape: tuple[int, ...]) -> FloatArray:
