@@ -37,7 +37,13 @@ def run_request(card: ModelCard, volume: Volume, options: RunOptions) -> RunRequ
     ------
     RequestError
         If an option is not of its type.
+    TypeError
+        If there is no such option: a misspelt one must not be passed over.
     """
+    unknown = sorted(set(options) - set(RunOptions.__annotations__))
+    if unknown:
+        known = ", ".join(sorted(RunOptions.__annotations__))
+        raise TypeError(f"no such option of a run: {', '.join(unknown)}; there are {known}")
     try:
         return RunRequest(
             model=card.id,
