@@ -299,7 +299,7 @@ class DiskFull(ResourceError):
     code = "disk-full"
     status = 507
     title = "The disk is full"
-    default_remedy = "Free some space and continue with `hmz attach RUN`: finished blocks are kept."
+    default_remedy = "Free some space and run it again; what was sent before is not sent again."
 
 
 class QuotaExceeded(ResourceError):
@@ -358,7 +358,7 @@ class EngineUnavailable(UnavailableError):
     code = "engine-unavailable"
     title = "The engine cannot be reached"
     default_remedy = (
-        "Ask the backend's admin; finished blocks are kept and the run can be continued."
+        "Ask the backend's admin; a run waits for its engine for a while, then fails."
     )
 
 
@@ -391,7 +391,7 @@ class RunCancelled(HmzError):
     code = "run-cancelled"
     status = 409
     title = "The run was cancelled"
-    default_remedy = "Start it again to go on: finished blocks are kept."
+    default_remedy = "Run it again if it was cancelled by mistake; nothing is sent twice."
 
 
 class SettingsInvalid(HmzError):

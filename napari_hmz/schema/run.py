@@ -58,7 +58,7 @@ class OutputResult(Message):
     objects: int | None = None
     """How many objects an instance output has, once they are joined."""
     digest: str = ""
-    """SHA-256 over the stored chunks in key order, once the run is done."""
+    """SHA-256 over the lines `key digest` of the stored chunks in key order, once it is done."""
 
 
 class Provenance(Message):
