@@ -51,14 +51,15 @@ class Worker:
         deadline = time.monotonic() + timeout_s
         try:
             connection.send(job)
-            wait([connection, process.sentinel], timeout=max(0.0, deadline - time.monotonic()))
+            left_s = max(0.0, deadline - time.monotonic())
+            # Ask the sentinel: it tells of the end before the process counts as ended.
+            died = process.sentinel in wait([connection, process.sentinel], timeout=left_s)
             if connection.poll():
                 answer: Done | Refused = connection.recv()
                 return answer
         except (EOFError, OSError) as error:
             self.stop()
             raise WorkerLost("the worker process died") from error
-        died = not process.is_alive()
         self.stop()
         raise WorkerLost("the worker process died" if died else f"no answer in {timeout_s:g} s")
 
