@@ -357,9 +357,7 @@ class EngineUnavailable(UnavailableError):
 
     code = "engine-unavailable"
     title = "The engine cannot be reached"
-    default_remedy = (
-        "Ask the backend's admin; a run waits for its engine for a while, then fails."
-    )
+    default_remedy = "Ask the backend's admin; a run waits for its engine for a while, then fails."
 
 
 class EngineBusy(UnavailableError):

@@ -9,6 +9,7 @@ from secrets import token_hex
 from napari_hmz.errors import DiskFull
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_REMEDY = "Free some space, then go on with `hmz attach RUN`: what is written is kept."
 
 
 @contextmanager
@@ -18,7 +19,8 @@ def writing(what: object) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in _FULL:
-            raise DiskFull(f"{what} cannot be written: {error.strerror}.") from error
+            message = f"{what} cannot be written: {error.strerror}."
+            raise DiskFull(message, remedy=_REMEDY) from error
         raise
 
 

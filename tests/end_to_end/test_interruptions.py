@@ -1,5 +1,6 @@
 """What breaks loses nothing: another process goes on, and so does a backend that was killed."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -15,7 +16,8 @@ from numpy.typing import NDArray
 
 from napari_hmz import errors
 from napari_hmz.client import Client
-from napari_hmz.results import OutputWriter
+from napari_hmz.results import disk
+from napari_hmz.results import output as output_files
 from napari_hmz.schema import AxisName, ChunkDone
 from napari_hmz.testing.backend_process import BackendProcess
 
@@ -114,16 +116,16 @@ def test_a_full_disk_keeps_what_is_written_and_is_gone_on_with(
     tmp_path: Path,
 ) -> None:
     image, output, left = blobs(), tmp_path / "out.ome.zarr", iter(range(5))
-    write = OutputWriter.write_chunk
+    put = disk.write_whole
 
-    def until_full(writer: OutputWriter, *words: Any, **more: Any) -> None:  # noqa: ANN401 # as write_chunk
+    def until_full(path: Path, body: bytes) -> None:
         if next(left, None) is None:
-            raise errors.DiskFull
-        write(writer, *words, **more)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        put(path, body)
 
     block: Mapping[AxisName, int] = {"z": 20, "y": 24, "x": 20}
     with monkeypatch.context() as patch:
-        patch.setattr(OutputWriter, "write_chunk", until_full)
+        patch.setattr(output_files, "write_whole", until_full)
         first = client.run("components", image, parameters=THRESHOLD, block=block, output=output)
         with pytest.raises(errors.DiskFull, match="hmz attach"):
             first.wait(60)
