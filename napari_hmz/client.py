@@ -24,9 +24,9 @@ from napari_hmz.errors import HmzError
 from napari_hmz.http import Http
 from napari_hmz.local import LocalFolder, local_backend
 from napari_hmz.record import RunRecord, RunRecords
-from napari_hmz.run import Run, cancel_quietly
+from napari_hmz.run import Run, RunOutput, cancel_quietly
 from napari_hmz.run_options import RunOptions, run_request
-from napari_hmz.run_output import OmeZarrOutput, refuse_existing
+from napari_hmz.run_output import OmeZarrOutput, refuse_existing, refuse_own_image
 from napari_hmz.schema import (
     ENDED,
     Health,
@@ -133,8 +133,15 @@ class Client:
         ------
         BackendTooOld, ClientTooOld
             If not.
+        BackendUnreachable
+            If nobody answers, or something else does.
         """
-        health = self.health()
+        try:
+            health = self.health()
+        except errors.NotFound as error:  # something listens there, but no backend
+            raise errors.BackendUnreachable(
+                f"There is no napari-hmz backend at {self.url}."
+            ) from error
         if health.protocol < wire.OLDEST_BACKEND:
             raise errors.BackendTooOld(
                 f"The backend {health.version} speaks protocol {health.protocol}; "
@@ -218,6 +225,8 @@ class Client:
             refuse_existing(Path(output), overwrite=overwrite)
         card = self.model(model, options.get("version"))
         opened = self._opened(source, card)
+        if output is not None:
+            refuse_own_image(Path(output), opened.origin.address if opened.origin else None)
         volume = self._http.ask(wire.VOLUMES, opened.request, Volume)
         request = run_request(card, volume, options)
         self._http.ask(wire.PLANS, request, Plan)  # refused before statistics read the image
@@ -225,11 +234,13 @@ class Client:
         key = {wire.IDEMPOTENCY_HEADER: uuid.uuid4().hex}
         begun = self._http.ask(wire.RUNS, request, schema.Run, headers=key)
         self._remember(begun, opened, output, with_image=with_image)
+        traffic = Traffic()
+        upload = self._upload(begun, opened, traffic)  # first: tiles need not wait for our disk
         writer = None
         if output is not None:
             image = opened if with_image else None
             writer = OmeZarrOutput(Path(output), begun, image=image, card=card, overwrite=overwrite)
-        return self._started(begun, opened, writer)
+        return self._started(begun, upload, traffic, writer)
 
     def attach(self, run_id: str, output: str | Path | None = None) -> Run:
         """Take up a run, started by this process or by another.
@@ -254,12 +265,13 @@ class Client:
         record = self._records.get(run_id)
         source = self._reopened(record, run)
         place = output or (record.output if record else None)
-        if place is None:
-            return self._started(run, source, None)
-        image = source if record is not None and record.with_image else None
-        card = self._card_of(run)
-        writer = OmeZarrOutput(Path(place), run, image=image, card=card, overwrite=False)
-        return self._started(run, source, writer)
+        writer = None
+        if place is not None:
+            image = source if record is not None and record.with_image else None
+            card = self._card_of(run)
+            writer = OmeZarrOutput(Path(place), run, image=image, card=card, overwrite=False)
+        traffic = Traffic()
+        return self._started(run, self._upload(run, source, traffic), traffic, writer)
 
     def cancel(self, run_id: str) -> schema.Run:
         """Stop a run; its finished chunks stay, and cancelling twice is no error."""
@@ -358,11 +370,9 @@ class Client:
         except errors.NotFound:  # the model was withdrawn; its results are not
             return None
 
-    def _started(self, run: schema.Run, source: Source | None, writer: OmeZarrOutput | None) -> Run:
-        traffic = Traffic()
-        upload = None
-        if source is not None and run.state not in ENDED:
-            upload = self._upload(run, source, traffic)
+    def _started(
+        self, run: schema.Run, upload: Upload | None, traffic: Traffic, writer: RunOutput | None
+    ) -> Run:
         started = Run(
             self._http,
             run,
@@ -376,8 +386,10 @@ class Client:
             self._runs.append(started)
         return started
 
-    def _upload(self, run: schema.Run, source: Source, traffic: Traffic) -> Upload:
-        """Return the upload of the run's volume; runs of one volume share one."""
+    def _upload(self, run: schema.Run, source: Source | None, traffic: Traffic) -> Upload | None:
+        """Return the upload of the run's volume, if it needs one; runs of one volume share it."""
+        if source is None or run.state in ENDED:
+            return None
         failed = cancel_quietly(self._http, run.id)
         with self._lock:
             there = self._uploads.get(run.request.volume)
