@@ -3,7 +3,8 @@
 Bare Triton gets the tiles cut beforehand, with the product's own Triton client and as many in
 flight as the product keeps there. The product starts from an array in memory and ends with an
 OME-Zarr on disk: announcing, encoding, sending, staging, cutting, stitching, writing, fetching and
-writing again are all inside.
+writing again are all inside. Both take turns, and the best round of each counts: what else the
+machine does at the time is neither's.
 """
 
 import asyncio
@@ -39,6 +40,7 @@ from napari_hmz.statistics import volume_statistics
 WINDOW = 2
 """Instances x 2, as the dispatcher has it."""
 TIMEOUT_S = 600.0
+ROUNDS = 3
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ def figures() -> Iterator[Figure]:
     """Yield one ratio per model."""
     generator = np.random.default_rng(0)
     noise = generator.integers(0, 4096, (192, 384, 384), dtype=np.uint16)
-    plane = generator.integers(0, 4096, (1024, 1024), dtype=np.uint16)
+    plane = generator.integers(0, 4096, (2048, 2048), dtype=np.uint16)
     cases = [
         Case("do-nothing", noise, ("z", "y", "x"), bar=0.6),
         Case("nuclei-2d", plane, ("y", "x"), bar=0.95),
@@ -69,18 +71,26 @@ def figures() -> Iterator[Figure]:
 
 
 def _figure(running: Service, case: Case, output: Path) -> Figure:
-    source = open_source(case.volume, axes=case.axes)
-    plan = running.client.plan(case.model, source)
+    plan = running.client.plan(case.model, open_source(case.volume, axes=case.axes))
     requests = list(_requests(running, case, plan))
     _bare(running, requests[:2])  # loads the model: neither side pays for that
-    bare_s = _bare(running, requests)
-    started = time.perf_counter()
-    running.client.run(case.model, source, output=output).wait()
-    product_s = time.perf_counter() - started
+    rounds = []
+    for number in range(ROUNDS):
+        case.volume.flat[0] = number  # another image: nothing of it is held
+        bare_s = _bare(running, requests)
+        rounds.append((bare_s, _product(running, case, output.with_suffix(f".{number}.zarr"))))
+    bare_s, product_s = (min(column) for column in zip(*rounds, strict=True))
     size = f"{case.volume.size / 1e6:.0f} Mvoxel, {plan.blocks} tiles"
     note = f"({size}; {bare_s:.1f} s / {product_s:.1f} s)"
     what = f"{case.model}: speed of the product / bare Triton"
     return Figure(what, bare_s / product_s, case.bar, "above", note)
+
+
+def _product(running: Service, case: Case, output: Path) -> float:
+    started = time.perf_counter()
+    source = open_source(case.volume, axes=case.axes)
+    running.client.run(case.model, source, output=output).wait()
+    return time.perf_counter() - started
 
 
 def _requests(running: Service, case: Case, plan: Plan) -> Iterator[TileRequest]:
