@@ -27,14 +27,7 @@ from napari_hmz.record import RunRecord, RunRecords
 from napari_hmz.run import Run, RunOutput, cancel_quietly
 from napari_hmz.run_options import RunOptions, run_request
 from napari_hmz.run_output import OmeZarrOutput, refuse_existing, refuse_own_image
-from napari_hmz.schema import (
-    ENDED,
-    Health,
-    ModelCard,
-    Plan,
-    Volume,
-    wire,
-)
+from napari_hmz.schema import ENDED, Health, ModelCard, Plan, Volume, wire
 from napari_hmz.settings import ClientSettings, load_settings
 from napari_hmz.sources import Source, open_source, reopen
 from napari_hmz.statistics import volume_statistics
@@ -131,17 +124,13 @@ class Client:
 
         Raises
         ------
-        BackendTooOld, ClientTooOld
-            If not.
-        BackendUnreachable
-            If nobody answers, or something else does.
+        BackendTooOld, ClientTooOld, BackendUnreachable
+            If not, or if nobody answers, or something else.
         """
         try:
             health = self.health()
         except errors.NotFound as error:  # something listens there, but no backend
-            raise errors.BackendUnreachable(
-                f"There is no napari-hmz backend at {self.url}."
-            ) from error
+            raise errors.BackendUnreachable(f"At {self.url} is no napari-hmz backend.") from error
         if health.protocol < wire.OLDEST_BACKEND:
             raise errors.BackendTooOld(
                 f"The backend {health.version} speaks protocol {health.protocol}; "

@@ -32,6 +32,30 @@ def refuse_existing(path: Path, *, overwrite: bool) -> None:
         )
 
 
+def refuse_own_image(path: Path, address: str | None) -> None:
+    """Refuse to replace what holds the very image that a run reads.
+
+    Parameters
+    ----------
+    path
+        Where the output is to lie.
+    address
+        Of the image, as its source's `origin` tells it; None: not on a disk.
+
+    Raises
+    ------
+    OutputExists
+        If the image lies at `path` or below.
+    """
+    if address is None or "://" in address:
+        return
+    image = Path(address.split("::")[0]).expanduser().resolve()
+    if image.is_relative_to(path.expanduser().resolve()):
+        raise OutputExists(
+            f"{path} holds the image itself, and is not replaced.", remedy="Choose another name."
+        )
+
+
 class OmeZarrOutput:
     """Writes the chunks of one run as they come, and the rest at its end.
 

@@ -109,6 +109,14 @@ def test_the_other_side_is_of_another_age(
             connect(server.url, "token")
 
 
+def test_something_else_listens_at_the_address(state: Path) -> None:
+    with (
+        ScriptedServer() as server,
+        pytest.raises(errors.BackendUnreachable, match="no napari-hmz backend"),
+    ):
+        connect(server.url, "token")
+
+
 def test_an_output_that_exists_is_refused_before_anything_is_asked(
     client: Client, blobs: MakeBlobs, tmp_path: Path
 ) -> None:
@@ -120,6 +128,21 @@ def test_an_output_that_exists_is_refused_before_anything_is_asked(
     assert client.runs() == runs
     client.run("components", blobs(), parameters=THRESHOLD, output=output, overwrite=True).wait(60)
     assert (output / "labels/labels/0/zarr.json").exists()
+
+
+@pytest.mark.parametrize("below", ["", "0"])
+def test_the_image_of_a_run_is_never_replaced_by_its_output(
+    client: Client, blobs: MakeBlobs, tmp_path: Path, below: str
+) -> None:
+    image = blobs()
+    zarr.create_group(tmp_path / "mine.zarr")
+    path = tmp_path / "mine.zarr" / below
+    zarr.create_array(path, data=image, dimension_names=["z", "y", "x"], overwrite=True)
+    runs = client.runs()
+    with pytest.raises(errors.OutputExists, match="image itself"):
+        client.run("components", path, output=tmp_path / "mine.zarr", overwrite=True)
+    assert client.runs() == runs
+    assert (np.asarray(zarr.open_array(path)[...]) == image).all()
 
 
 def test_a_folder_that_is_no_zarr_is_never_replaced(
