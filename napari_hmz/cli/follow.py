@@ -149,21 +149,27 @@ class Bar:
 
 
 class Lines:
-    """A line on each change of state, and every ten seconds, on standard error."""
+    """A line when a run begins to do or to await something else, on standard error.
+
+    While it goes to and fro between the same things, there is one line in ten seconds.
+    """
 
     def __init__(self, run: Followed) -> None:
         self._run = run
-        self._shown: tuple[RunState, float] | None = None
+        self._shown: set[str] = set()
+        self._shown_at_s = 0.0
 
     def show(self, state: RunState, progress: schema.Progress, *, rate: float) -> None:
         """Write a line, if it is time for one."""
-        now = time.monotonic()
-        is_due = self._shown is None or self._shown[0] != state
-        if is_due or (self._shown is not None and now - self._shown[1] > _LINE_EVERY_S):
-            self._shown = (state, now)
+        now, doing = time.monotonic(), described(state, progress)
+        if now - self._shown_at_s > _LINE_EVERY_S:
+            self._shown.clear()
+        if doing not in self._shown:
+            self._shown.add(doing)
+            self._shown_at_s = now
             blocks = f"{progress.blocks_done}/{progress.blocks_total} blocks"
             said = words(self._run, progress, rate)
-            typer.echo(f"{self._run.id} {described(state, progress)}: {blocks}, {said}", err=True)
+            typer.echo(f"{self._run.id} {doing}: {blocks}, {said}", err=True)
 
     def settle(self) -> None:
         """Write nothing: the summary comes next."""

@@ -54,7 +54,19 @@ def test_lines_for_a_log(capsys: pytest.CaptureFixture[str]) -> None:
     assert told.out == ""
     lines = told.err.splitlines()
     assert lines[0] == "r-1 started"
-    assert [line.split(":")[0] for line in lines[1:]] == ["r-1 queued", "r-1 running", "r-1 done"]
+    doing = [line.split(":")[0].removeprefix("r-1 ") for line in lines[1:]]
+    assert doing == ["queued", "running", "waits for the image", "done"]
+
+
+def test_lines_tell_at_once_what_is_awaited_and_do_not_flood(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    lines = Lines(Scripted())
+    for _ in range(20):
+        lines.show("running", Progress(), rate=0.0)
+        lines.show("running", Progress(waiting_for="engine"), rate=0.0)
+    told = capsys.readouterr().err.splitlines()
+    assert [line.split(":")[0] for line in told] == ["r-1 running", "r-1 waits for the engine"]
 
 
 def test_ctrl_c_leaves_the_run_and_says_how_to_return(capsys: pytest.CaptureFixture[str]) -> None:
