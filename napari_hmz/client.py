@@ -65,7 +65,7 @@ def connect(
     client = Client(*_reached(found), settings=found)
     try:
         client.check()
-    except BaseException:
+    except BaseException:  # whatever it is: connections are closed first
         client.close()
         raise
     return client

@@ -87,7 +87,7 @@ def open_hdf5(path: Path, inner: str, axes: Sequence[str] | None) -> Image:
             identity = f"{fingerprint.of_file(path)}:{dataset.name}"
             pixels = Hdf5Pixels(dataset, file)
             return Image(pixels, geometry, identity, f"{path}::{dataset.name}")
-    except BaseException:
+    except BaseException:  # whatever it is: the file is closed first
         file.close()
         raise
 

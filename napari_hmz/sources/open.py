@@ -91,7 +91,7 @@ def open_source(
     image = image_of(thing, axes=axes, level=level)
     try:
         return _source(image, wish)
-    except BaseException:
+    except BaseException:  # whatever it is: the file is closed first
         image.pixels.close()
         raise
 

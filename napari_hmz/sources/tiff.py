@@ -79,7 +79,7 @@ def open_tiff(path: Path, *, axes: Sequence[str] | None, level: int) -> Image:
     try:
         with reading(f"{path} cannot be read as TIFF"):
             return _image(file, path, axes, level)
-    except BaseException:
+    except BaseException:  # whatever it is: the file is closed first
         file.close()
         raise
 

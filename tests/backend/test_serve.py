@@ -119,7 +119,7 @@ def test_bad_settings_are_a_sentence_and_an_exit_code(tmp_path: Path) -> None:
         assert str(port) in refused(tmp_path, "--port", str(port))
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.4", "example.org"])  # noqa: S104
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.4", "example.org"])  # noqa: S104  # to be refused
 def test_only_loopback_without_identity(host: str) -> None:
     with pytest.raises(SettingsInvalid):
         check_address(Settings(host=host))

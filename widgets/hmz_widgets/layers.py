@@ -123,7 +123,7 @@ class OutputLayer:
 
     def pause_ms(self) -> int:
         """Return how long to gather changes: longer the longer the last redrawing took."""
-        floor = FLOOR_3D_MS if self._viewer.dims.ndisplay == 3 else FLOOR_2D_MS  # noqa: PLR2004
+        floor = FLOOR_3D_MS if self._viewer.dims.ndisplay == 3 else FLOOR_2D_MS  # noqa: PLR2004  # dimensions
         return max(floor, round(REFRESH_SHARE * self._last_ms))
 
     def looked_at(self) -> Region:
@@ -183,7 +183,7 @@ class OutputLayer:
             self._layer.contrast_limits = (canvas.low, canvas.high)
 
 
-def _add(viewer: Layers, canvas: Canvas, image: Picture, run: Run) -> Any:  # noqa: ANN401
+def _add(viewer: Layers, canvas: Canvas, image: Picture, run: Run) -> Any:  # noqa: ANN401  # napari's layer
     start: dict[AxisName, int] = {axis: ends[0] for axis, ends in run.plan.region.items()}
     arguments = image.geometry.of_output(canvas.output.axes, start).layer_arguments()
     add: Callable[..., Any] = viewer.add_image

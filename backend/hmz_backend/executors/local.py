@@ -94,7 +94,7 @@ class LocalExecutor:
             outcome = Outcome("done")
         except HmzError as error:
             outcome = Outcome("failed", error)
-        except Exception:
+        except Exception:  # a bug in one block ends its run, not the backend
             log.exception("block %d of run %s", task.block, task.run)
             outcome = Outcome("failed", InternalError("A block of the run failed unexpectedly."))
         finally:

@@ -26,7 +26,7 @@ async def cards(
 
 
 @router.get(wire.model("{model}"), response_model=ModelCard, responses=problems("not-found"))
-async def newest_card(request: Request, at: At, caller: Caller, model: str) -> Response:  # noqa: ARG001
+async def newest_card(request: Request, at: At, caller: Caller, model: str) -> Response:  # noqa: ARG001  # says who may ask
     """Return the card of a model's newest version."""
     card = await at.catalogue.card(model)
     return tagged(request, card.model_dump_json().encode())
@@ -38,7 +38,7 @@ async def newest_card(request: Request, at: At, caller: Caller, model: str) -> R
 async def card(
     request: Request,
     at: At,
-    caller: Caller,  # noqa: ARG001
+    caller: Caller,  # noqa: ARG001  # as above
     model: str,
     version: str,
 ) -> Response:
@@ -56,7 +56,7 @@ async def picture(
     *,
     request: Request,
     at: At,
-    caller: Caller,  # noqa: ARG001
+    caller: Caller,  # noqa: ARG001  # as above
     model: str,
     version: str,
     picture: str,

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from http import HTTPStatus
 
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -47,7 +48,8 @@ async def on_http(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     words = str(error.detail) if isinstance(error, HTTPException) else ""
     headers = error.headers if isinstance(error, HTTPException) else None
-    known = NotFound("There is nothing at this address.") if status == 404 else RequestError(words)  # noqa: PLR2004
+    missing = status == HTTPStatus.NOT_FOUND
+    known = NotFound("There is nothing at this address.") if missing else RequestError(words)
     problem = to_problem(known, request_id(request))
     return problem_response(problem.model_copy(update={"status": status}), headers)
 

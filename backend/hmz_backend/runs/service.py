@@ -218,7 +218,7 @@ class RunService:
             raise
         except HmzError as error:
             await state.end("failed", error)
-        except Exception:
+        except Exception:  # a bug in one run ends it, not the backend
             log.exception("run %s", run.id)
             await state.end("failed", InternalError("The run failed unexpectedly."))
         finally:

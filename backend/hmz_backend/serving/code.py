@@ -48,7 +48,7 @@ def _module(path: Path, code: bytes, digest: str) -> ModuleType:
     try:
         # The bytes whose digest was checked are the ones that run, whatever happens to the file.
         exec(compile(code, path, "exec"), module.__dict__)  # noqa: S102 # that is its purpose
-    except BaseException:
+    except BaseException:  # foreign code may raise anything; no half module stays
         del sys.modules[name]
         raise
     return module

@@ -71,7 +71,7 @@ class ChunkCache:
     def _make(self, key: Hashable, make: Callable[[], Chunk], mine: "Future[Chunk]") -> Chunk:
         try:
             chunk = make()
-        except BaseException as error:
+        except BaseException as error:  # whoever waits for the chunk is told as well
             mine.set_exception(error)
             raise
         else:

@@ -21,7 +21,7 @@ def versions(tmp_path: Path, edit: Edit) -> Path:
     for version in ("1.2.0", "1.10.0", "1.10.0b0", "0.9"):
         folder = root / "components" / version
         shutil.copytree(shipped_models() / "components", folder)
-        edit(folder, lambda d, version=version: d.update(version=version))  # type: ignore[misc]
+        edit(folder, lambda d, version=version: d.update(version=version))  # type: ignore[misc]  # a lambda with a default
     return root
 
 
