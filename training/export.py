@@ -47,12 +47,21 @@ def to_onnx(
         raise MismatchError("the exporter gave no program")
     partial = path.with_suffix(".partial")
     program.save(str(partial), external_data=False)
+    _strip(partial)
     onnx.checker.check_model(onnx.load(partial))
     difference = compare(network, partial, [1, *(size + multiple for size in reversed(sizes))])
     if difference > 1e-3:
         raise MismatchError(f"{path.name} differs by {difference}")
     partial.replace(path)
     return difference
+
+
+def _strip(path: Path) -> None:
+    """Remove what the exporter notes of the machine it ran on: stack traces with paths."""
+    network = onnx.load(path)
+    for node in network.graph.node:
+        del node.metadata_props[:]
+    onnx.save(network, path)
 
 
 def compare(network: nn.Module, path: Path, shape: list[int]) -> float:
