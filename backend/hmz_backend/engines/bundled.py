@@ -45,14 +45,15 @@ class Ports:
 
     def filled(self) -> "Ports":
         """Return ports that are free now, in place of zeros."""
-        free = [port or _free_port() for port in (self.http, self.grpc, self.metrics)]
-        return Ports(*free)
+        wanted = (self.http, self.grpc, self.metrics)
+        with contextlib.ExitStack() as held:  # until all are found: a port let go may come again
+            return Ports(*(port or _free_port(held) for port in wanted))
 
 
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind((HOST, 0))
-        return int(listener.getsockname()[1])
+def _free_port(held: contextlib.ExitStack) -> int:
+    listener = held.enter_context(socket.socket())
+    listener.bind((HOST, 0))
+    return int(listener.getsockname()[1])
 
 
 class RunningTriton:
