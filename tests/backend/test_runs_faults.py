@@ -176,6 +176,17 @@ def test_a_run_without_chunks_says_what_it_waits_for(user: User) -> None:
     assert user.wanted().keys
 
 
+def test_the_volume_of_a_run_is_in_use_from_the_first_moment(user: User) -> None:
+    """Else a client that asks too early believes that nobody will ever want its chunks."""
+    user.announce()
+    assert not user.wanted().active
+    for _ in range(5):
+        run = user.start("copy")
+        assert user.wanted(0).active
+        user.post(wire.cancel(run.id), None)
+        assert not user.wanted(0).active
+
+
 def test_torn_chunks_are_wanted_again_after_a_restart(tmp_path: Path, engine: FakeEngine) -> None:
     image = np.random.default_rng(1).integers(0, 255, (20, 50, 44)).astype("uint8")
     with LiveBackend(tmp_path, engine, CARDS) as live, live.client() as http:

@@ -198,6 +198,7 @@ class RunService:
 
     def _begin(self, run: Run, run_log: RunLog) -> None:
         active = self._active[run.id] = Active(run_log)
+        self.parts.volumes.use(run.request.volume)
         active.task = asyncio.create_task(self._drive(run, active), name=f"run {run.id}")
 
     async def _drive(self, run: Run, active: Active) -> None:
@@ -224,6 +225,7 @@ class RunService:
         finally:
             self.worker.jobs.pop(run.id, None)
             self._active.pop(run.id, None)
+            self.parts.volumes.leave(run.request.volume)
 
     def _make_folder(self, brief: Brief) -> None:
         folder = RunFolder(self.root / brief.run)

@@ -1,5 +1,6 @@
 """Volumes: announced once, filled chunk by chunk, and told which chunks runs wait for."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor as Threads
 from dataclasses import dataclass, field
@@ -59,6 +60,7 @@ class Volumes:
     cache: ChunkCache
     threads: Threads
     credit_bytes: int
+    _users: Counter[str] = field(default_factory=Counter)
     _demands: dict[str, list[Demand]] = field(default_factory=dict)
     _bells: dict[str, Bell] = field(default_factory=dict)
     _owned: dict[tuple[str, str, str], StagedVolume] = field(default_factory=dict)
@@ -136,20 +138,33 @@ class Volumes:
         self._arrived(volume, [staged.grid.index(key) for key in absent.keys])
 
     async def wanted(self, staged: StagedVolume, volume: str, timeout_s: float) -> Wanted:
-        """Return what runs wait for, as soon as there is something, at the latest after a while."""
+        """Return what runs wait for, as soon as there is something, at the latest after a while.
+
+        A volume of which no run needs more is answered at once.
+        """
         ring = self._bell(volume).next()
         found = self._wanted(staged, volume)
-        if found.keys or not await wait_for(ring, timeout_s):
+        if found.keys or not found.active or not await wait_for(ring, timeout_s):
             return found
         return self._wanted(staged, volume)
 
+    def use(self, volume: str) -> None:
+        """Count a run that has not ended: it may want chunks, if not yet."""
+        self._users[volume] += 1
+        self.changed(volume)
+
+    def leave(self, volume: str) -> None:
+        """Count a run that has ended no longer."""
+        self._users[volume] -= 1
+        self.changed(volume)
+
     def demand(self, volume: str, demand: Demand) -> None:
-        """Count a run among those that need the volume."""
+        """Let a run say which chunks it wants, and hear of those that come."""
         self._demands.setdefault(volume, []).append(demand)
         self.changed(volume)
 
     def release(self, volume: str, demand: Demand) -> None:
-        """Count a run no longer."""
+        """Want nothing for a run any more."""
         self._demands[volume].remove(demand)
         self.changed(volume)
 
@@ -192,7 +207,9 @@ class Volumes:
             indices = demand.wanted(credit * WANTED_PER_CREDIT)
             keys.update(dict.fromkeys(staged.grid.key(index) for index in indices))
         return Wanted(
-            keys=tuple(keys)[: credit * WANTED_PER_CREDIT], credit=credit, active=bool(demands)
+            keys=tuple(keys)[: credit * WANTED_PER_CREDIT],
+            credit=credit,
+            active=self._users[volume] > 0,
         )
 
     def _bell(self, volume: str) -> Bell:
