@@ -1,31 +1,82 @@
 """What has travelled: counted by the threads that carry it, read by whoever shows it."""
 
 import threading
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Chunks and their encoded bytes, up and down; `absent` were announced and not sent."""
+    """Chunks and their encoded bytes, up and down; `absent` were announced and not sent.
+
+    `reading_s` and `sending_s` are what the sending threads have spent on each chunk's way, summed
+    over the threads and up to this moment: reading (and encoding) the image, or waiting for the
+    link. Whichever grows faster is what the upload waits for.
+    """
 
     chunks_up: int = 0
     bytes_up: int = 0
     absent_up: int = 0
     chunks_down: int = 0
     bytes_down: int = 0
+    reading_s: float = 0.0
+    sending_s: float = 0.0
+
+
+@dataclass
+class Meter:
+    """Seconds that threads have spent at something, those that are at it now included."""
+
+    clock: Callable[[], float] = time.monotonic
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _spent_s: float = 0.0
+    _since_s: float = 0.0
+    _threads: int = 0
+
+    @property
+    def spent_s(self) -> float:
+        """Seconds up to now, summed over the threads."""
+        with self._lock:
+            self._advance()
+            return self._spent_s
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Count the calling thread as being at it."""
+        self._change(1)
+        try:
+            yield
+        finally:
+            self._change(-1)
+
+    def _change(self, threads: int) -> None:
+        with self._lock:
+            self._advance()
+            self._threads += threads
+
+    def _advance(self) -> None:
+        now_s = self.clock()
+        self._spent_s += self._threads * (now_s - self._since_s)
+        self._since_s = now_s
 
 
 class Traffic:
     """Counts from many threads."""
 
     def __init__(self) -> None:
+        self.reading = Meter()
+        """Runs while a chunk to be sent is read and encoded."""
+        self.sending = Meter()
+        """Runs while a chunk is on its way up."""
         self._lock = threading.Lock()
         self._counts = Counts()
 
     @property
     def counts(self) -> Counts:
         """All figures of one moment."""
-        return self._counts
+        return replace(self._counts, reading_s=self.reading.spent_s, sending_s=self.sending.spent_s)
 
     @property
     def bytes_up(self) -> int:
@@ -62,5 +113,4 @@ class Traffic:
     def _add(self, **more: int) -> None:
         with self._lock:
             now = self._counts
-            figures = {name: getattr(now, name) for name in Counts.__slots__}
-            self._counts = Counts(**{n: v + more.get(n, 0) for n, v in figures.items()})
+            self._counts = replace(now, **{n: getattr(now, n) + v for n, v in more.items()})

@@ -6,7 +6,8 @@ At most twice as many chunks as there are sending threads are under way, whateve
 """
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 
 from napari_hmz import errors
 from napari_hmz.errors import HmzError
@@ -14,7 +15,7 @@ from napari_hmz.http import Http
 from napari_hmz.patience import Patience
 from napari_hmz.schema import Absent, Wanted, wire
 from napari_hmz.sources.protocol import Source
-from napari_hmz.transfer.traffic import Traffic
+from napari_hmz.transfer.traffic import Meter, Traffic
 from napari_hmz.transfer.workers import Workers
 
 _POLL_S = 20
@@ -164,14 +165,16 @@ class Upload:
 
     def _send(self, key: str) -> None:
         try:
-            chunk = self._source.chunk(key)
+            with self._counted(lambda traffic: traffic.reading):
+                chunk = self._source.chunk(key)
             if chunk is None:
                 with self._changed:
                     self._absent.append(key)
                     self._changed.notify_all()
                 return
-            path = wire.chunk(self._volume_id, key)
-            self._http.put_bytes(path, chunk, patience=self._patience)
+            with self._counted(lambda traffic: traffic.sending):
+                path = wire.chunk(self._volume_id, key)
+                self._http.put_bytes(path, chunk, patience=self._patience)
             for traffic, _ in self._served:
                 traffic.sent(len(chunk))
             self._ended([key])
@@ -179,6 +182,13 @@ class Upload:
             self._fail(error)
         except Exception as error:  # noqa: BLE001 # a source may fail in ways of its own library
             self._fail(errors.SourceUnreadable(f"Chunk {key} cannot be read: {error}."))
+
+    @contextmanager
+    def _counted(self, meter: Callable[[Traffic], Meter]) -> Iterator[None]:
+        with ExitStack() as stack:
+            for traffic, _ in self._served:
+                stack.enter_context(meter(traffic).running())
+            yield
 
     def _announce_absent(self) -> None:
         with self._changed:

@@ -221,3 +221,15 @@ def test_stops_when_asked(server: ScriptedServer, upload: Callable[..., Upload])
     one.join(10.0)
     assert not one.alive
     assert one.error is None
+
+
+def test_tells_what_the_time_goes_into(
+    server: ScriptedServer, upload: Callable[..., Upload]
+) -> None:
+    Staging(server)
+    traffic = Traffic()
+    upload(Chunks(), traffic).join(20.0)
+    counts = traffic.counts
+    assert counts.reading_s >= 0.002 * len(KEYS)
+    assert counts.sending_s >= 0.002 * len(KEYS)
+    assert traffic.counts == counts
