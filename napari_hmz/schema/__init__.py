@@ -44,6 +44,7 @@ from napari_hmz.schema.parameters import (
     ParameterProblem,
     ParameterSpec,
     ParameterValue,
+    PhysicalLength,
     resolve_parameters,
 )
 from napari_hmz.schema.plan import OutputArray, Plan
@@ -94,6 +95,7 @@ __all__ = [
     "ParameterProblem",
     "ParameterSpec",
     "ParameterValue",
+    "PhysicalLength",
     "Plan",
     "Problem",
     "Progress",

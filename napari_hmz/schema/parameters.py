@@ -21,6 +21,16 @@ class Choice(Message):
     label: str
 
 
+class PhysicalLength(Message):
+    """How long the thing is that a parameter measures in voxels: a nucleus, a cell, a fibre."""
+
+    of: str = ""
+    """What it is, in the plural, for a sentence: `nuclei`."""
+    typical_um: float = Field(gt=0)
+    smallest_um: float = Field(gt=0)
+    largest_um: float = Field(gt=0)
+
+
 class ParameterSpec(Message):
     """One parameter of a model: enough to check a value and to draw a form field."""
 
@@ -37,6 +47,8 @@ class ParameterSpec(Message):
     scale: Literal["linear", "log"] = "linear"
     choices: tuple[Choice, ...] = ()
     unit: str = ""
+    physical: PhysicalLength | None = None
+    """Of a length in voxels: an image's voxel size then tells likely values from slips."""
     advanced: bool = False
     visible_when: dict[str, Scalar] = {}
     """Other parameters and the values they must have for this one to matter."""

@@ -48,7 +48,11 @@ class Progress(Message):
     chunks_held: int = 0
     chunks_needed: int = 0
     waiting_for: Literal["", "chunks", "engine", "queue"] = ""
+    """What keeps the run from going on: its image, the engine, or work that goes first."""
+    voxels_per_s: float | None = None
+    """How fast it goes now; 0 while nothing moves, none before enough is done to tell."""
     seconds_left: float | None = None
+    """By the slower of link and engine; none while nobody can tell."""
 
 
 class OutputResult(Message):
