@@ -79,8 +79,12 @@ def _nucleus(
 
 
 def random_scene(shape: tuple[int, int, int], random: np.random.Generator) -> Scene:
+    """Fill a volume (z, y, x) with nuclei of a random tissue."""
+    return fill(shape, random_tissue(random), random)
+
+
+def fill(shape: tuple[int, int, int], tissue: Tissue, random: np.random.Generator) -> Scene:
     """Fill a volume (z, y, x) with nuclei that may touch, and overlap by up to a fifth."""
-    tissue = random_tissue(random)
     labels = np.zeros(shape, dtype=np.int32)
     depth = np.zeros(shape, dtype=np.float32)
     volume = tissue.flatness * np.pi / 6 * tissue.diameter_px**3
