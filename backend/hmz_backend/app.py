@@ -127,7 +127,9 @@ async def _running(
         threads,
         settings.credit_bytes,
     )
-    parts = Parts(database, store, dispatcher, made, threads, settings.tiles_in_flight)
+    parts = Parts(
+        database, store, dispatcher, made, threads, settings.tiles_in_flight, settings.workers
+    )
     # A model's memory is taken by the tiles that are computed; those that wait are raw voxels.
     planner = Planner(catalogue, store, database, settings.memory_budget_bytes, settings.workers)
     service = RunService(

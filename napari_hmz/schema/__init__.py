@@ -58,6 +58,7 @@ from napari_hmz.schema.run import (
     Run,
     RunRequest,
     RunState,
+    Waiting,
 )
 from napari_hmz.schema.statistics import ChannelStatistics, VolumeStatistics
 from napari_hmz.schema.volume import Absent, ArrayDocument, Volume, VolumeRequest, Wanted
@@ -113,6 +114,7 @@ __all__ = [
     "Volume",
     "VolumeRequest",
     "VolumeStatistics",
+    "Waiting",
     "Wanted",
     "extents",
     "full_region",

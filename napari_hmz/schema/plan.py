@@ -60,5 +60,7 @@ class Plan(Message):
     memory_bytes: int
     """Expected peak on the backend, for all tiles in the air together."""
     seconds: float | None = None
-    """Expected computing time, from this backend's own measurements; none before the first."""
+    """Expected computing time; none if nobody has measured the model."""
+    measured: bool = False
+    """Whether `seconds` is what the model has taken at this backend; else its card says so."""
     warnings: tuple[str, ...] = ()

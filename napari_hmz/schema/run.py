@@ -12,6 +12,7 @@ from napari_hmz.schema.problem import Problem
 from napari_hmz.schema.statistics import VolumeStatistics
 
 RunState = Literal["queued", "running", "joining", "done", "failed", "cancelled"]
+Waiting = Literal["", "chunks", "engine", "queue"]
 ENDED: frozenset[str] = frozenset({"done", "failed", "cancelled"})
 
 
@@ -47,7 +48,7 @@ class Progress(Message):
     voxels_done: int = 0
     chunks_held: int = 0
     chunks_needed: int = 0
-    waiting_for: Literal["", "chunks", "engine", "queue"] = ""
+    waiting_for: Waiting = ""
     """What keeps the run from going on: its image, the engine, or work that goes first."""
     voxels_per_s: float | None = None
     """How fast it goes now; 0 while nothing moves, none before enough is done to tell."""

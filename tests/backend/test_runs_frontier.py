@@ -3,7 +3,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hmz_backend.runs.frontier import Frontier
-from hmz_backend.runs.pace import SPAN_S, Pace
 from hmz_backend.stores.grid import Index
 
 
@@ -93,17 +92,3 @@ def arrive(frontier: Frontier, held: set[Index], most: int) -> None:
     for index in wanted:
         held.add(index)
         frontier.arrived(index)
-
-
-def test_the_time_left_follows_the_last_minute() -> None:
-    pace = Pace(0.0)
-    assert pace.seconds_left(100, 5.0) is None
-    pace.add(10, 1, 10.0)
-    assert pace.seconds_left(100, 10.0) == 100
-    for second in range(11, 200):
-        pace.add(50, 1, float(second))
-    left = pace.seconds_left(1000, 199.0)
-    assert left is not None
-    assert abs(left - 20) < 1
-    assert pace.voxels == 10 + 50 * 189
-    assert SPAN_S == 60

@@ -15,15 +15,22 @@ def tile_memory_bytes(tile: TileSpec, voxels: int) -> int:
     return math.ceil(tile.memory_bytes_per_voxel * voxels)
 
 
-def run_seconds(tile: TileSpec, tile_voxels: int, blocks: int) -> float | None:
-    """Return the computing time of all tiles, or None if the model has not been measured.
+def run_seconds(tile: TileSpec, voxels: int, seconds_per_voxel: float | None) -> float | None:
+    """Return the computing time of so many tile voxels, or None if nobody has measured it.
 
-    `tile.seconds_per_megavoxel` is the pace of the whole engine, as the backend measures it:
-    seconds that pass per million tile voxels, with as many tiles in the air as it takes.
+    Parameters
+    ----------
+    tile
+        Its `seconds_per_megavoxel` stands in where the backend has no figure of its own.
+    seconds_per_voxel
+        The pace of the whole engine here: seconds that pass per tile voxel, with as many tiles
+        in the air as it takes.
     """
+    if seconds_per_voxel is not None:
+        return voxels * seconds_per_voxel
     if tile.seconds_per_megavoxel is None:
         return None
-    return blocks * tile_voxels / _VOXELS_PER_MEGAVOXEL * tile.seconds_per_megavoxel
+    return voxels / _VOXELS_PER_MEGAVOXEL * tile.seconds_per_megavoxel
 
 
 def chunk_bytes(volume: VolumeRequest) -> int:

@@ -44,6 +44,7 @@ def make_plan(
     *,
     memory_budget_bytes: int,
     tiles_in_flight: int,
+    seconds_per_voxel: float | None = None,
 ) -> Plan:
     """Resolve a request against a model and a volume into the one plan that causes work.
 
@@ -55,6 +56,8 @@ def make_plan(
         What all tiles in the air may need together.
     tiles_in_flight
         How many tiles are in the air at once.
+    seconds_per_voxel
+        What a voxel of a tile has taken here before; none: what the card says is all there is.
 
     Raises
     ------
@@ -77,7 +80,8 @@ def make_plan(
             "bytes_up": chunks * chunk_bytes(volume),
             "bytes_down": output_bytes(plan.outputs),
             "memory_bytes": tiles_in_flight * tile_memory_bytes(card.tile, voxels),
-            "seconds": run_seconds(card.tile, voxels, plan.blocks),
+            "seconds": run_seconds(card.tile, voxels * plan.blocks, seconds_per_voxel),
+            "measured": seconds_per_voxel is not None,
             "warnings": tuple(text for text in (checked.warning, *warnings) if text),
         }
     )

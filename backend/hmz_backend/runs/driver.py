@@ -28,14 +28,15 @@ from hmz_backend.runs.finishing import Finisher
 from hmz_backend.runs.frontier import Frontier
 from hmz_backend.runs.job import Job
 from hmz_backend.runs.journal import Journal
-from hmz_backend.runs.pace import Pace
+from hmz_backend.runs.outlook import Outlook
 from hmz_backend.runs.parts import Parts
 from hmz_backend.runs.receipt import Receipt
 from hmz_backend.runs.state import StateKeeper
+from hmz_backend.runs.throughput import Throughput
 from hmz_backend.runs.volumes import Demand
 from hmz_backend.stores.grid import Index
 from napari_hmz.errors import HmzError, InternalError
-from napari_hmz.schema import Progress, Region, Run
+from napari_hmz.schema import Progress, Region, Run, Waiting
 
 log = logging.getLogger(__name__)
 PROGRESS_S = 0.5  # how often progress is told, at most
@@ -64,9 +65,11 @@ class Driver:
     journal: Journal
     frontier: Frontier = field(init=False)
     finisher: Finisher = field(init=False)
-    pace: Pace = field(init=False)
+    outlook: Outlook = field(init=False)
+    throughput: Throughput = field(init=False)
     _tickets: dict[Ticket, int] = field(default_factory=dict)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
+    _queued: bool = False
     _told: Progress | None = None
     _told_at_s: float = 0.0
 
@@ -74,15 +77,16 @@ class Driver:
         """Look at what is left to do."""
         self.frontier = self.job.frontier(self.journal.pending())
         self.finisher = Finisher(self.job, self.journal)
-        self.pace = Pace(time.monotonic())
+        plan, at_once = self.run.plan, self.parts.computed_at_once
+        usual = plan.voxels / plan.seconds if plan.seconds and plan.measured else None
+        self.outlook, self.throughput = Outlook(at_once, usual), Throughput(at_once)
 
     async def drive(self) -> None:
         """Do the run; raises what ends it early. What is journalled by then is kept."""
-        started_s = time.monotonic()
         await self.state.start()
         await self.finisher.start()
         await self._compute()
-        await self._teach(time.monotonic() - started_s)
+        await self._teach()
         if self.job.joins:
             await self.state.enter("joining")
             await self._tell(always=True)
@@ -104,25 +108,33 @@ class Driver:
 
     def progress(self) -> Progress:
         """Return how far the run is."""
-        plan = self.run.plan
+        plan, now_s = self.run.plan, time.monotonic()
         needed, held = self.job.chunks()
-        left = plan.voxels - self.journal.voxels_done
+        waiting_for = self._waiting_for()
         return Progress(
             blocks_done=self.journal.blocks_done,
             blocks_total=plan.blocks,
             voxels_done=self.journal.voxels_done,
             chunks_held=held,
             chunks_needed=needed,
-            waiting_for=self._waiting_for(),
-            seconds_left=self.pace.seconds_left(left, time.monotonic()),
+            waiting_for=waiting_for,
+            voxels_per_s=self.outlook.voxels_per_s(now_s),
+            seconds_left=self.outlook.seconds_left(
+                voxels=plan.voxels - self.journal.voxels_done,
+                chunks=needed - held,
+                awaits_chunks=waiting_for == "chunks",
+                now_s=now_s,
+            ),
         )
 
-    def _waiting_for(self) -> str:
+    def _waiting_for(self) -> Waiting:
+        if self.run.state != "running":
+            return "queue" if self.run.state == "queued" else ""
         if self.parts.dispatcher.trouble(self.run.plan.model, self.run.plan.version):
             return "engine"
-        if not self._tickets and self.frontier.is_waiting:
-            return "chunks"
-        return "queue" if self.run.state == "queued" else ""
+        if not self._tickets:
+            return "chunks" if self.frontier.is_waiting else ""
+        return "queue" if self._queued else ""
 
     async def _compute(self) -> None:
         demand = Demand(self.frontier.wanted, self._on_chunk_arrived)
@@ -131,15 +143,23 @@ class Driver:
             while not self.journal.is_computed:
                 self._changed.clear()
                 await self._submit()
+                self._weigh()
                 await self._wait()
                 await self._tell()
+            self._weigh()
         finally:
             self.parts.volumes.release(self.job.brief.volume, demand)
             with contextlib.suppress(asyncio.CancelledError, HmzError):
                 await asyncio.shield(self._wind_up())
 
+    def _weigh(self) -> None:
+        self.throughput.note(
+            time.monotonic(), done=self.journal.blocks_done, under_way=len(self._tickets)
+        )
+
     def _on_chunk_arrived(self, index: Index) -> None:
         self.frontier.arrived(index)
+        self.outlook.arrived(time.monotonic())
         self._changed.set()
 
     async def _submit(self) -> None:
@@ -192,7 +212,7 @@ class Driver:
         await self.journal.computed(good)
         done = [receipt.block for receipt in good]
         voxels = sum(self.job.voxels(block) for block in done)
-        self.pace.add(voxels, len(done), time.monotonic())
+        self.outlook.computed(voxels, len(done), time.monotonic())
         await self.finisher.after(done)
 
     async def _want_again(self, block: int, key: str) -> None:
@@ -213,14 +233,17 @@ class Driver:
         if not always and time.monotonic() - self._told_at_s < PROGRESS_S:
             return
         self._told_at_s = time.monotonic()
+        outcomes = await self.parts.executor.poll(list(self._tickets), timeout_s=0)
+        self._queued = all(outcome.phase == "waiting" for outcome in outcomes.values())
         progress = self.progress()
         if self._told is None or _steps(progress) != _steps(self._told):
             self._told = progress
             await self.journal.tell_progress(progress)
 
-    async def _teach(self, seconds: float) -> None:
-        if self.pace.voxels:
-            plan, voxels = self.run.plan, self.pace.blocks * prod(self.run.plan.tile.values())
+    async def _teach(self) -> None:
+        if self.throughput.blocks:
+            plan, seconds = self.run.plan, self.throughput.seconds
+            voxels = self.throughput.blocks * prod(plan.tile.values())
             await self.parts.database.write(
                 lambda c: records.add_speed(c, plan.model, plan.version, voxels, seconds)
             )
@@ -230,5 +253,7 @@ _UNDER_WAY = frozenset({"waiting", "running"})
 
 
 def _steps(progress: Progress) -> Progress:
-    """Return progress without the guess of the time left, which changes while nothing happens."""
-    return progress.model_copy(update={"seconds_left": None})
+    """Return progress with guesses made coarse: they change while nothing happens."""
+    known = None if progress.seconds_left is None else 0.0
+    moves = None if progress.voxels_per_s is None else float(progress.voxels_per_s > 0)
+    return progress.model_copy(update={"seconds_left": known, "voxels_per_s": moves})

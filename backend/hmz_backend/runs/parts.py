@@ -25,6 +25,8 @@ class Parts:
         One of each.
     tiles_in_flight
         How many tiles the executor holds at once.
+    computed_at_once
+        How many of them the engine computes at the same time.
     """
 
     database: Database
@@ -33,6 +35,7 @@ class Parts:
     executor: Executor
     threads: Threads
     tiles_in_flight: int
+    computed_at_once: int
 
     async def in_thread(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Return what `work` returns, from a thread of the backend's own."""

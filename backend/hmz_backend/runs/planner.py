@@ -50,11 +50,12 @@ class Planner:
         source = await self._source(owner, request.volume)
         card = await self.catalogue.card(request.model, request.version)
         plan = make_plan(
-            await self._measured(card),
+            card,
             source,
             request,
             memory_budget_bytes=self.memory_budget_bytes,
             tiles_in_flight=self.tiles_in_flight,
+            seconds_per_voxel=await self._pace(card),
         )
         if run:  # a dry run is answered before anybody has measured the image
             _check_statistics(card, source)
@@ -75,15 +76,11 @@ class Planner:
             raise NotFound("There is no such volume.")
         return VolumeRequest.model_validate_json(row.request)
 
-    async def _measured(self, card: ModelCard) -> ModelCard:
-        """Return the card with the speed that the model has had here, if it ran before."""
-        pace = await self.database.read(
+    async def _pace(self, card: ModelCard) -> float | None:
+        """Return the seconds per voxel that the model has taken here, if it ran before."""
+        return await self.database.read(
             lambda c: records.seconds_per_voxel(c, card.id, card.version)
         )
-        if pace is None:
-            return card
-        tile = card.tile.model_copy(update={"seconds_per_megavoxel": pace * 1e6})
-        return card.model_copy(update={"tile": tile})
 
     async def _with_held(self, plan: Plan, volume: str, source: VolumeRequest) -> Plan:
         """Return the plan, counting only the chunks that are not there yet."""
