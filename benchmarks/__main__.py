@@ -5,12 +5,13 @@ import platform
 import sys
 from collections.abc import Callable, Iterator, Mapping
 
-from benchmarks import bytes_up, passthrough
+from benchmarks import bytes_up, link, passthrough
 from benchmarks.figure import Figure
 
 BENCHMARKS: Mapping[str, Callable[[], Iterator[Figure]]] = {
     "passthrough": passthrough.figures,
     "bytes-up": bytes_up.figures,
+    "link": link.figures,
 }
 
 

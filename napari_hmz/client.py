@@ -23,15 +23,17 @@ from napari_hmz.auth import Bearer
 from napari_hmz.errors import HmzError
 from napari_hmz.http import Http
 from napari_hmz.local import LocalFolder, local_backend
+from napari_hmz.memory import MemoryBudget
 from napari_hmz.record import RunRecord, RunRecords
 from napari_hmz.run import Run, RunOutput, cancel_quietly
 from napari_hmz.run_options import RunOptions, run_request
 from napari_hmz.run_output import OmeZarrOutput, refuse_existing, refuse_own_image
 from napari_hmz.schema import ENDED, Health, ModelCard, Plan, Volume, wire
+from napari_hmz.schema.codecs import chunk_bytes, output_chunk_bytes
 from napari_hmz.settings import ClientSettings, load_settings
 from napari_hmz.sources import Source, open_source, reopen
 from napari_hmz.statistics import volume_statistics
-from napari_hmz.transfer import Traffic, Upload
+from napari_hmz.transfer import Traffic, Upload, lanes
 
 _CARDS = TypeAdapter(tuple[ModelCard, ...])
 _RUNS = TypeAdapter(tuple[schema.Run, ...])
@@ -368,7 +370,7 @@ class Client:
             upload=upload,
             output=writer,
             traffic=traffic,
-            threads=self._settings.connections,
+            threads=self._lanes(max(map(output_chunk_bytes, run.plan.outputs), default=1)),
             patience_s=self._settings.reconnect_s,
         )
         with self._lock:
@@ -389,10 +391,16 @@ class Client:
                 run.request.volume,
                 source,
                 traffic=traffic,
-                threads=self._settings.connections,
+                threads=self._lanes(chunk_bytes(source.request)),
                 patience_s=self._settings.reconnect_s,
                 failed=failed,
             )
             self._uploads[run.request.volume] = upload
             upload.start()
             return upload
+
+    def _lanes(self, size_bytes: int) -> int:
+        """Return how many chunks of a decoded size travel at the same time in one direction."""
+        budget = MemoryBudget(self._settings.memory_budget_bytes)
+        most = min(self._settings.connections, budget.chunks_at_once(size_bytes))
+        return lanes(size_bytes, rtt_s=self._http.rtt_s, most=most)

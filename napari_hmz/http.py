@@ -5,7 +5,9 @@ its own from the pool. Every call of the wire may be repeated (PUT by key, POST 
 idempotency key), so all of them are, as long as nobody answers and patience lasts.
 """
 
+import math
 import ssl
+import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
@@ -28,6 +30,7 @@ Params = Mapping[str, str | int | float]
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _SILENCE_S = 45.0  # on an event stream the backend gives a sign of life more often than this
+_KEPT_OPEN = 160  # as many as all transfers can use at once: each new one costs round trips
 _CODE_OF_STATUS: dict[int, type[HmzError]] = {
     401: errors.NotSignedIn,
     404: errors.NotFound,
@@ -78,6 +81,7 @@ class Http:
         self.url = _checked_url(url)
         self._timeout_s = timeout_s
         self._patience = Patience(patience_s)
+        self._shortest_s = math.inf
         self._client = httpx.Client(
             base_url=self.url,
             auth=_BearerAuth(token),
@@ -87,10 +91,15 @@ class Http:
             },
             timeout=httpx.Timeout(timeout_s, connect=min(timeout_s, 10.0)),
             # The threads of the transfers bound what is under way; the pool need not.
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=32),
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=_KEPT_OPEN),
             # A proxy of the institute cannot reach this machine's own loopback.
             trust_env=urlsplit(self.url).hostname not in LOOPBACK,
         )
+
+    @property
+    def rtt_s(self) -> float:
+        """The shortest time that any answer took, which is near the round-trip time; 0 at first."""
+        return self._shortest_s if math.isfinite(self._shortest_s) else 0.0
 
     def get(
         self,
@@ -239,7 +248,9 @@ class Http:
         while True:
             pause_s = 0.0
             try:
+                began_s = time.monotonic()
                 response = self._client.request(method, path, timeout=timeout, **parts)
+                self._shortest_s = min(self._shortest_s, time.monotonic() - began_s)
                 if response.is_success:
                     return _verified(response) if verify else _spoken(response)
                 failure, pause_s = self._failure(response), _retry_after_s(response)

@@ -14,6 +14,7 @@ from pydantic_settings import (
 )
 
 from napari_hmz.errors import SettingsInvalid
+from napari_hmz.memory import DEFAULT_BYTES, LEAST_BYTES
 
 EngineChoice = Literal["embedded", "triton"]
 
@@ -56,8 +57,10 @@ class ClientSettings(BaseSettings):
     """Bearer token of the backend at `url`."""
     engine: EngineChoice = "embedded"
     """What the backend of this machine computes with."""
-    connections: int = Field(default=6, ge=1, le=64)
-    """How many chunks travel at the same time in each direction."""
+    connections: int = Field(default=32, ge=1, le=64)
+    """How many chunks may travel at the same time in each direction; short links use fewer."""
+    memory_budget_bytes: int = Field(default=DEFAULT_BYTES, ge=LEAST_BYTES)
+    """What images and results may take in memory, whatever their size."""
     timeout_s: float = Field(default=30.0, gt=0)
     """How long one answer may take."""
     patience_s: float = Field(default=10.0, ge=0)

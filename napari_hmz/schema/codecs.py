@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from napari_hmz.schema.plan import OutputArray
 from napari_hmz.schema.volume import ArrayDocument, VolumeRequest
 
 MAX_CHUNK_BYTES: Final = 64 * 2**20
@@ -104,6 +105,11 @@ def announcement_fault(request: VolumeRequest) -> str | None:
 def chunk_bytes(request: VolumeRequest) -> int:
     """Return the size in bytes of one decoded chunk, edges included."""
     return math.prod(request.chunks.values()) * itemsize(request.dtype)
+
+
+def output_chunk_bytes(output: OutputArray) -> int:
+    """Return the size in bytes of one decoded chunk of an output, edges included."""
+    return math.prod(output.chunks.values()) * itemsize(output.dtype)
 
 
 def itemsize(name: str) -> int:

@@ -1,6 +1,7 @@
 """Chunks on their way: up what is wanted, down what is done; bounded, and patient with networks."""
 
 from napari_hmz.transfer.download import Download, FetchedChunk, Sink
+from napari_hmz.transfer.lanes import lanes
 from napari_hmz.transfer.output_store import OutputStore
 from napari_hmz.transfer.run_events import run_events
 from napari_hmz.transfer.traffic import Traffic
@@ -13,5 +14,6 @@ __all__ = [
     "Sink",
     "Traffic",
     "Upload",
+    "lanes",
     "run_events",
 ]

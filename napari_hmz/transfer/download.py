@@ -1,14 +1,13 @@
 """Fetches the chunks of a run's outputs as they are done, and hands them to a sink.
 
-Threads: one listens to the run's events (`_listen`), and each lane fetches and hands over
-one chunk at a time (`_fetch`). All news of one chunk go through the same lane, so that a final
-version never arrives before a provisional one. A lane holds one chunk; a full lane makes the
-listener wait, and the backend's stream with it.
+Threads: one listens to the run's events (`_listen`), the others fetch and hand over one chunk at a
+time (`_fetch`). News of one chunk take turns, so that a final version never arrives before a
+provisional one. Each fetching thread holds one chunk; when many events wait, the listener waits
+too, and the backend's stream with it.
 """
 
 import hashlib
 import threading
-import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -117,10 +116,10 @@ class Download:
         self._patience = Patience(patience_s, self._stop)
         self._lock = threading.Lock()
         self._newest: dict[tuple[str, str], int] = {}
-        self._lanes = [
-            Workers(self._fetch, threads=1, depth=_DEPTH, name=f"hmz-fetch-{n}")
-            for n in range(threads)
-        ]
+        self._turns: dict[tuple[str, str], threading.Lock] = {}
+        self._workers = Workers(
+            self._fetch, threads=threads, depth=_DEPTH * threads, name="hmz-fetch"
+        )
         self._listener = threading.Thread(target=self._listen, name="hmz-download", daemon=True)
 
     def start(self) -> None:
@@ -130,8 +129,7 @@ class Download:
     def stop(self) -> None:
         """End soon; chunks that have begun are handed over."""
         self._stop.set()
-        for lane in self._lanes:
-            lane.abandon()
+        self._workers.abandon()
 
     def join(self, timeout_s: float | None = None) -> bool:
         """Wait until the run has ended and its chunks are handed over; False if it has not."""
@@ -144,8 +142,7 @@ class Download:
             for event in run_events(self._http, self._run_id, patience=self._patience):
                 if isinstance(event, ChunkDone) and event.output in self._outputs:
                     self._enqueue(event)
-            for lane in self._lanes:
-                lane.finish()
+            self._workers.finish()
         except HmzError as error:
             self._fail(error)
         except Exception as error:  # noqa: BLE001 # whoever waits for the run must hear of a bug
@@ -159,26 +156,36 @@ class Download:
 
     def _enqueue(self, done: ChunkDone) -> None:
         if self._wants(done):
+            name = (done.output, done.key)
             with self._lock:
-                self._newest[(done.output, done.key)] = done.number
-            lane = zlib.crc32(f"{done.output}/{done.key}".encode()) % len(self._lanes)
-            self._lanes[lane].put(done)
+                self._newest[name] = done.number
+                self._turns.setdefault(name, threading.Lock())
+            self._workers.put(done)
 
     def _fetch(self, done: ChunkDone) -> None:
+        name = (done.output, done.key)
         try:
             with self._lock:
-                overtaken = self._newest[(done.output, done.key)] != done.number
-            body = None if overtaken else self._body(done)
-            if body is not None:
-                document = self._documents[done.output]
-                self._sink(FetchedChunk(self._outputs[done.output], done, body, document))
+                turn = self._turns.get(name)
+            if turn is None:  # what came later has been handed over, and was the last so far
+                return
+            with turn:
+                self._hand_over(done)
             with self._lock:
-                if self._newest[(done.output, done.key)] == done.number:
-                    del self._newest[(done.output, done.key)]
+                if self._newest.get(name) == done.number:
+                    del self._newest[name], self._turns[name]
         except HmzError as error:
             self._fail(error)
         except Exception as error:  # noqa: BLE001 # whoever waits for the run must hear of it
             self._fail(errors.InternalError(f"A chunk of {done.output} was lost: {error!r}."))
+
+    def _hand_over(self, done: ChunkDone) -> None:
+        with self._lock:
+            overtaken = self._newest.get((done.output, done.key)) != done.number
+        body = None if overtaken else self._body(done)
+        if body is not None:
+            document = self._documents[done.output]
+            self._sink(FetchedChunk(self._outputs[done.output], done, body, document))
 
     def _body(self, done: ChunkDone) -> bytes | None:
         """Return the chunk as it is stored; None if a provisional one was overtaken by a newer."""
