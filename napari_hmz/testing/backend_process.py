@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,12 +30,18 @@ class BackendProcess:
         What its callers must show.
     engine
         `embedded`, or `triton` for the bundled one.
+    variables
+        What its environment has beside these.
+    command
+        What `serve` is a word of.
     """
 
     folder: Path
     port: int
     token: str = "the-token-of-the-tests"  # noqa: S105 # guards a folder that is thrown away
     engine: str = "embedded"
+    variables: Mapping[str, str] = field(default_factory=dict)
+    command: Sequence[str] = (sys.executable, "-m", "hmz_backend")
     process: "subprocess.Popen[bytes] | None" = field(default=None, repr=False)
 
     @property
@@ -45,7 +52,7 @@ class BackendProcess:
     def start(self) -> None:
         """Start it and wait until it answers."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", "hmz_backend", "serve", "--port", str(self.port)]
+        command = [*self.command, "serve", "--port", str(self.port)]
         environment = {
             **{n: v for n, v in os.environ.items() if not n.startswith("HMZ_BACKEND_")},
             "HMZ_TOKEN": self.token,
@@ -53,6 +60,7 @@ class BackendProcess:
             "HMZ_BACKEND_DATA_DIR": str(self.folder / "data"),
             "HMZ_BACKEND_WORKERS": "2",
             "HMZ_BACKEND_TILES_IN_FLIGHT": "4",
+            **self.variables,
         }
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(  # noqa: S603 # our own interpreter

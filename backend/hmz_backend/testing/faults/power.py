@@ -1,0 +1,115 @@
+"""What a loss of power leaves: files that were not synced are torn, gone, or there by luck."""
+
+import itertools
+import os
+import random
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from sqlalchemy import text
+
+from hmz_backend.database.connection import open_database
+from hmz_backend.testing.faults.rig import GRID
+
+FULL = 2
+"""SQLite's own number for commits that return only once they are on the disk."""
+
+
+def drop_unsynced(folder: Path, syncs: Path, chance: random.Random) -> list[Path]:
+    """Do to the files below `folder` what a loss of power may; return what it took or tore.
+
+    Parameters
+    ----------
+    folder
+        A backend's data folder; nothing must run on it.
+    syncs
+        The log of `synced.py`.
+    chance
+        Decides the fate of each file that was not synced.
+    """
+    log = _read(syncs)
+    files = [path for path in sorted(_files(folder)) if ".sqlite" not in path.name]
+    at_risk = [path for path in files if not _is_safe(path, log)]
+    _roll_back_database(folder)
+    return [path for path in at_risk if _strike(path, chance)]
+
+
+def lost_blocks(hurt: Sequence[Path], *, blended: bool) -> set[int]:
+    """Return the blocks that must be computed again since these files of their run are hurt.
+
+    A blended chunk is made of the tiles of all blocks around it.
+    """
+    found: set[int] = set()
+    for path in hurt:
+        place = _place(path)
+        if place is not None:
+            reach = (-1, 0, 1) if blended else (0,)
+            found.update(_around(place, reach))
+    return found
+
+
+def _place(path: Path) -> tuple[int, ...] | None:
+    """Return which block of the grid a file of a run belongs to: `c/0/1/2`, `7.npz`, `7.npy`."""
+    if path.parts[-4:-3] == ("c",):
+        return tuple(map(int, path.parts[-3:]))
+    if path.stem.isdigit() and "work" in path.parts:
+        return tuple(int(n) for n in np.unravel_index(int(path.stem), GRID))
+    return None
+
+
+def _around(place: Sequence[int], reach: Sequence[int]) -> Iterator[int]:
+    for step in itertools.product(reach, repeat=len(GRID)):
+        there = [at + by for at, by in zip(place, step, strict=True)]
+        if all(0 <= at < extent for at, extent in zip(there, GRID, strict=True)):
+            yield int(np.ravel_multi_index(there, GRID))
+
+
+def _read(syncs: Path) -> dict[int, int]:
+    """Return when each inode was last synced."""
+    lines = syncs.read_text().splitlines() if syncs.exists() else []
+    return {int(inode): int(at) for inode, at in (line.split() for line in lines)}
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            yield Path(parent, name)
+
+
+def _is_safe(path: Path, log: dict[int, int]) -> bool:
+    """Return whether both the content and the name had been synced."""
+    status = path.stat()
+    named_at = log.get(path.parent.stat().st_ino, 0)
+    return status.st_ino in log and named_at >= status.st_ctime_ns
+
+
+def _strike(path: Path, chance: random.Random) -> bool:
+    fate = chance.random()
+    if fate < 0.2:  # the system had written it by itself
+        return False
+    if fate < 0.6:
+        path.unlink()
+    else:
+        os.truncate(path, chance.randrange(path.stat().st_size + 1))
+    return True
+
+
+def _roll_back_database(folder: Path) -> None:
+    """Take back commits that SQLite has not synced: all since the last checkpoint, if so set."""
+    for path in folder.glob("*.sqlite-shm"):
+        path.unlink()
+    if _synchronous() < FULL:
+        for path in folder.glob("*.sqlite-wal"):
+            path.unlink()
+
+
+def _synchronous() -> int:
+    """Return how the backend has SQLite sync."""
+    with tempfile.TemporaryDirectory() as folder:
+        engine = open_database(f"sqlite:///{folder}/empty.sqlite")
+        with engine.connect() as connection:
+            level = int(connection.execute(text("PRAGMA synchronous")).scalar_one())
+        engine.dispose()
+    return level
