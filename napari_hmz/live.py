@@ -21,13 +21,12 @@ from napari_hmz.schema import (
     Event,
     LabelsMerged,
     OutputArray,
-    Progress,
-    Progressed,
     Region,
     Run,
     StateChanged,
     slices,
 )
+from napari_hmz.standing import Carrier, Gauge, Standing
 
 MEMORY_CAP_BYTES = 2 * 2**30
 """A larger output is kept in a temporary file that the system pages in and out."""
@@ -42,6 +41,10 @@ class StoredArray(Protocol):
 
 class WatchedRun(Protocol):
     """What following asks of a run; the client's `Run` is one."""
+
+    @property
+    def transfer(self) -> Carrier:
+        """Counts what this process carries for the run."""
 
     def info(self) -> Run:
         """Return the run as the backend knows it."""
@@ -69,6 +72,7 @@ class Begun:
     handle: WatchedRun
     run: Run
     canvases: Mapping[str, "Canvas"]
+    standing: Standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +85,9 @@ class Filled:
 
 @dataclass(frozen=True, slots=True)
 class Advanced:
-    """The run has come further."""
+    """The run has come further, or waits for something else."""
 
-    progress: Progress
+    standing: Standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,9 +203,12 @@ def follow(handle: WatchedRun, *, memory_cap_bytes: int = MEMORY_CAP_BYTES) -> I
     canvases = {
         output.name: blank(output, memory_cap_bytes=memory_cap_bytes) for output in run.plan.outputs
     }
-    yield Begun(handle, run, canvases)
+    gauge = Gauge(handle.transfer, state=run.state, progress=run.progress)
+    yield Begun(handle, run, canvases, gauge.standing())
     for event in handle.watch():
         yield from _take(handle, canvases, event)
+        if gauge.note(event):
+            yield Advanced(gauge.standing())
         if isinstance(event, StateChanged) and event.state in ENDED:
             break
     yield Ended(_end(handle))
@@ -227,12 +234,8 @@ def _end(handle: WatchedRun) -> Run:
     return run
 
 
-def _take(
-    handle: WatchedRun, canvases: Mapping[str, Canvas], event: Event
-) -> Iterator[Filled | Advanced]:
-    if isinstance(event, Progressed):
-        yield Advanced(event.progress)
-    elif isinstance(event, ChunkDone):
+def _take(handle: WatchedRun, canvases: Mapping[str, Canvas], event: Event) -> Iterator[Filled]:
+    if isinstance(event, ChunkDone):
         canvas = canvases[event.output]
         canvas.fill(event, _fetch(handle, canvas, event))
         yield Filled(event.output, event.region)

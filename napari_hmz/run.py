@@ -16,6 +16,7 @@ from napari_hmz.errors import HmzError
 from napari_hmz.http import Http
 from napari_hmz.patience import Patience
 from napari_hmz.schema import AxisName, ChunkDone, Event, Focus, Interval, wire
+from napari_hmz.standing import Gauge, Standing
 from napari_hmz.transfer import Download, FetchedChunk, OutputStore, Traffic, Upload, run_events
 
 _SLICE_S = 0.5  # so that Ctrl-C is heard while a thread is waited for
@@ -67,6 +68,7 @@ class Run:
     ) -> None:
         self.id = run.id
         self.transfer = traffic or Traffic()
+        self._gauge = Gauge(self.transfer)
         self._http, self._last, self._upload, self._output = http, run, upload, output
         self._patience_s = patience_s
         self._stop = threading.Event()
@@ -97,6 +99,20 @@ class Run:
         """
         self._last = self._http.get(wire.run(self.id), schema.Run)
         return self._last
+
+    def standing(self) -> Standing:
+        """Return where the run stands: what it does or waits for, how fast, how long still.
+
+        Bytes per second are counted from earlier calls, up to a quarter of a minute back.
+
+        Raises
+        ------
+        BackendUnreachable, NotFound
+            If nobody answers, or the run was removed.
+        """
+        run = self.info()
+        self._gauge.state, self._gauge.progress = run.state, run.progress
+        return self._gauge.standing()
 
     def watch(self, *, after: int = 0) -> Iterator[Event]:
         """Yield what happens, from the event after number `after` until the run has ended.

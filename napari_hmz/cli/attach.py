@@ -24,6 +24,6 @@ def attach(
     with connect(url, engine=engine) as client:
         record = client.record(run)
         started = client.attach(run, output)
-        ended = follow(started)
+        ended = follow(started, as_json=json)
         place = output or (Path(record.output) if record and record.output else None)
         tell(ended, started.transfer, place, as_json=json)

@@ -43,7 +43,7 @@ def demo(
         started = client.run(
             card.id, image, output=place, overwrite=True, with_image=True, block=block
         )
-        ended = follow(started)
+        ended = follow(started, as_json=json)
         picture = _picture(ended, place, image, output / "overlay.png")
     if json:
         shown = None if picture is None else str(picture)

@@ -1,25 +1,30 @@
-"""Waiting for a run in a terminal: a bar with rate and time left, or plain lines for a log."""
+"""Waiting for a run in a terminal: a bar with rate and time left, or lines for a log or a machine.
 
+A terminal gets a bar that is drawn anew twice a second, whether the backend says something or not;
+a log gets a line when something changes, as words or as JSON.
+"""
+
+import json
 import time
-from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Protocol, Self
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskProgressColumn
+from rich.text import Text
 
 from napari_hmz import schema
 from napari_hmz.cli.exits import INTERRUPTED
-from napari_hmz.cli.quantities import count_text, size_text, time_text
-from napari_hmz.schema import Event, Progressed, RunState, StateChanged
+from napari_hmz.quantities import count_text, size_text, time_text
+from napari_hmz.schema import Event
+from napari_hmz.standing import Doing, Gauge, Standing
 from napari_hmz.transfer import Traffic
 
 _LINE_EVERY_S = 10.0
-_RATE_OVER_S = 15.0
-_WAITS = {"chunks": "waits for the image", "engine": "waits for the engine", "queue": "queued"}
+_DRAWN_S = 0.5
 
 
 class Followed(Protocol):
@@ -39,33 +44,24 @@ class Followed(Protocol):
 
 
 class Reporter(Protocol):
-    """Shows how far a run is."""
+    """Shows where a run stands."""
 
-    def show(self, state: RunState, progress: schema.Progress, *, rate: float) -> None:
-        """Show state, progress and voxels per second."""
+    def show(self, standing: Standing) -> None:
+        """Show it."""
 
     def settle(self) -> None:
         """Show that the run has ended and its output is being written."""
 
 
-class Rate:
-    """Voxels per second over the last moments: what counts for someone who looks now."""
-
-    def __init__(self) -> None:
-        self._seen: deque[tuple[float, int]] = deque()
-
-    def after(self, voxels_done: int) -> float:
-        """Return the rate, now that so many voxels are done."""
-        now = time.monotonic()
-        self._seen.append((now, voxels_done))
-        while now - self._seen[0][0] > _RATE_OVER_S:
-            self._seen.popleft()
-        began, before = self._seen[0]
-        return (voxels_done - before) / max(now - began, 1.0)
-
-
-def follow(run: Followed) -> schema.Run:
+def follow(run: Followed, *, as_json: bool = False) -> schema.Run:
     """Show a run until it has ended and its output is written, and return it.
+
+    Parameters
+    ----------
+    run
+        What is followed.
+    as_json
+        Write JSON documents to standard error, one a line, instead of words.
 
     Raises
     ------
@@ -74,9 +70,12 @@ def follow(run: Followed) -> schema.Run:
     HmzError
         As `Run.wait`.
     """
+    gauge = Gauge(run.transfer)
     try:
-        with _reporter(run) as reporter:
-            _watch(run, reporter)
+        with _reporter(run, gauge, as_json=as_json) as reporter:
+            for event in run.watch():
+                if gauge.note(event):
+                    reporter.show(gauge.standing())
             reporter.settle()
             return run.wait()
     except KeyboardInterrupt:
@@ -89,51 +88,38 @@ def follow(run: Followed) -> schema.Run:
         raise typer.Exit(INTERRUPTED) from None
 
 
-def _watch(run: Followed, reporter: Reporter) -> None:
-    state: RunState = "queued"
-    progress, rate = schema.Progress(), Rate()
-    for event in run.watch():
-        if isinstance(event, StateChanged):
-            state = event.state
-        elif isinstance(event, Progressed):
-            progress = event.progress
-        else:
-            continue
-        reporter.show(state, progress, rate=rate.after(progress.voxels_done))
-
-
-def _reporter(run: Followed) -> "AbstractContextManager[Reporter]":
+def _reporter(run: Followed, gauge: Gauge, *, as_json: bool) -> "AbstractContextManager[Reporter]":
     console = Console(stderr=True)
-    return Bar(run, console) if console.is_terminal else Lines(run)
+    if console.is_terminal and not as_json:
+        return Bar(gauge, console)
+    return Lines(run.id, as_json=as_json)
 
 
 class Bar:
     """A bar that is drawn over, on standard error."""
 
-    def __init__(self, run: Followed, console: Console) -> None:
-        self._run = run
+    def __init__(self, gauge: Gauge, console: Console) -> None:
+        self._settled = False
         self._bar = Progress(
-            TextColumn("{task.description:<22}"),
+            _Told(gauge, self._doing),
             BarColumn(),
             TaskProgressColumn(),
-            TextColumn("{task.fields[words]}"),
+            _Told(gauge, words),
             console=console,
         )
-        self._task = self._bar.add_task("queued", total=None, words="")
+        self._task = self._bar.add_task("", total=None)
 
-    def show(self, state: RunState, progress: schema.Progress, *, rate: float) -> None:
+    def show(self, standing: Standing) -> None:
         """Draw the bar anew."""
-        self._bar.update(
-            self._task,
-            description=described(state, progress),
-            total=progress.blocks_total or None,
-            completed=progress.blocks_done,
-            words=words(self._run, progress, rate),
-        )
+        total = standing.blocks_total or None
+        self._bar.update(self._task, total=total, completed=standing.blocks_done)
 
     def settle(self) -> None:
         """Say what is left to do."""
-        self._bar.update(self._task, description="writes the output")
+        self._settled = True
+
+    def _doing(self, standing: Standing) -> str:
+        return f"{'writing the output' if self._settled else standing.words:<31}"
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -148,34 +134,54 @@ class Bar:
         self._bar.stop()
 
 
+class _Told(ProgressColumn):
+    """A column that reads the gauge whenever it is drawn: a lost link tells nothing by itself."""
+
+    max_refresh = _DRAWN_S
+
+    def __init__(self, gauge: Gauge, tell: Callable[[Standing], str]) -> None:
+        super().__init__()
+        self._gauge, self._tell = gauge, tell
+
+    def render(self, task: Task) -> Text:  # noqa: ARG002 # rich asks with the task
+        """Return what is to be read now."""
+        return Text(self._tell(self._gauge.standing()))
+
+
 class Lines:
     """A line when a run begins to do or to await something else, on standard error.
 
     While it goes to and fro between the same things, there is one line in ten seconds.
     """
 
-    def __init__(self, run: Followed) -> None:
-        self._run = run
-        self._shown: set[str] = set()
+    def __init__(self, run_id: str, *, as_json: bool = False) -> None:
+        self._run_id, self._as_json = run_id, as_json
+        self._shown: set[Doing] = set()
         self._shown_at_s = 0.0
 
-    def show(self, state: RunState, progress: schema.Progress, *, rate: float) -> None:
+    def show(self, standing: Standing) -> None:
         """Write a line, if it is time for one."""
-        now, doing = time.monotonic(), described(state, progress)
-        if now - self._shown_at_s > _LINE_EVERY_S:
+        now_s = time.monotonic()
+        if now_s - self._shown_at_s > _LINE_EVERY_S:
             self._shown.clear()
-        if doing not in self._shown:
-            self._shown.add(doing)
-            self._shown_at_s = now
-            blocks = f"{progress.blocks_done}/{progress.blocks_total} blocks"
-            said = words(self._run, progress, rate)
-            typer.echo(f"{self._run.id} {doing}: {blocks}, {said}", err=True)
+        if standing.doing not in self._shown:
+            self._shown.add(standing.doing)
+            self._shown_at_s = now_s
+            typer.echo(self._line(standing), err=True)
+
+    def _line(self, standing: Standing) -> str:
+        if self._as_json:
+            return json.dumps({"run": self._run_id, **standing.document()})
+        done, total = standing.blocks_done, standing.blocks_total
+        blocks = f"{done}/{total} blocks, " if total else ""
+        return f"{self._run_id} {standing.words}: {blocks}{words(standing)}"
 
     def settle(self) -> None:
         """Write nothing: the summary comes next."""
 
     def __enter__(self) -> Self:
-        typer.echo(f"{self._run.id} started", err=True)
+        if not self._as_json:
+            typer.echo(f"{self._run_id} started", err=True)
         return self
 
     def __exit__(
@@ -187,14 +193,13 @@ class Lines:
         """Leave the lines as they are."""
 
 
-def described(state: RunState, progress: schema.Progress) -> str:
-    """Return what a run does, or what it waits for."""
-    return _WAITS.get(progress.waiting_for, state) if state == "running" else state
-
-
-def words(run: Followed, progress: schema.Progress, rate: float) -> str:
-    """Return rate, time left and bytes."""
-    left = f", {time_text(progress.seconds_left)} left" if progress.seconds_left else ""
-    counts = run.transfer.counts
-    moved = f"↑ {size_text(counts.bytes_up)} ↓ {size_text(counts.bytes_down)}"
-    return f"{count_text(rate)} voxels/s{left}, {moved}"
+def words(standing: Standing) -> str:
+    """Return rate, time left and bytes; nothing is said of what is not known yet."""
+    up, down = size_text(standing.bytes_up), size_text(standing.bytes_down)
+    rate = f" ({size_text(standing.bytes_up_per_s)}/s)" if standing.bytes_up_per_s else ""
+    told = [f"↑ {up}{rate} ↓ {down}"]
+    if standing.seconds_left is not None:
+        told.insert(0, f"{time_text(standing.seconds_left)} left")
+    if standing.voxels_per_s is not None:
+        told.insert(0, f"{count_text(standing.voxels_per_s)} voxels/s")
+    return ", ".join(told)

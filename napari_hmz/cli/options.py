@@ -5,7 +5,11 @@ from typing import Annotated
 import typer
 
 Json = Annotated[
-    bool, typer.Option("--json", help="Write one JSON document to standard output, for machines.")
+    bool,
+    typer.Option(
+        "--json",
+        help="For machines: one JSON document on standard output, progress on standard error.",
+    ),
 ]
 Url = Annotated[
     str | None,

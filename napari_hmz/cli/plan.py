@@ -6,10 +6,10 @@ import typer
 from rich.table import Table
 
 from napari_hmz.cli import options
-from napari_hmz.cli.quantities import count_text, size_text, sizes_text, time_text
 from napari_hmz.cli.request import ImageWords, RunWords
 from napari_hmz.cli.tables import show_table
 from napari_hmz.client import connect
+from napari_hmz.quantities import count_text, size_text, sizes_text, time_text
 from napari_hmz.schema import Plan
 
 

@@ -54,5 +54,5 @@ def run(
             with_image=with_image,
             **chosen,
         )
-        ended = follow(started)
+        ended = follow(started, as_json=json)
         tell(ended, started.transfer, output, as_json=json)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from napari_hmz.cli.quantities import count_text, size_text, time_text
+from napari_hmz.quantities import count_text, size_text, time_text
 from napari_hmz.schema import Run
 from napari_hmz.transfer import Traffic
 

@@ -36,6 +36,7 @@ from napari_hmz.schema import (
     resolve_parameters,
     slices,
 )
+from napari_hmz.transfer import Traffic
 
 FIRST_PROVISIONAL = 1000
 """Provisional ids of the fake are this plus the number of the block."""
@@ -137,6 +138,7 @@ class FakeRun:
     ) -> None:
         self.parameters = dict(parameters)
         self.join_planes = False
+        self.transfer = Traffic()
         self.looked_at: list[Region] = []
         self.cancelled = threading.Event()
         self._card, self._source = card, source

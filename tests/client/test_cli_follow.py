@@ -1,4 +1,5 @@
 import io
+import json
 from collections.abc import Iterator
 from typing import cast
 
@@ -7,9 +8,10 @@ import typer
 from rich.console import Console
 
 from napari_hmz import schema
-from napari_hmz.cli.follow import Bar, Lines, Rate, follow
+from napari_hmz.cli.follow import Bar, Lines, follow
 from napari_hmz.errors import RunFailed
 from napari_hmz.schema import Event, Progress, Progressed, StateChanged
+from napari_hmz.standing import Gauge, Standing
 from napari_hmz.transfer import Traffic
 
 DONE = cast("schema.Run", object())
@@ -22,6 +24,7 @@ EVENTS: list[Event] = [
             blocks_done=1,
             blocks_total=4,
             voxels_done=1000,
+            voxels_per_s=2.5e6,
             waiting_for="chunks",
             seconds_left=75.0,
         ),
@@ -55,18 +58,37 @@ def test_lines_for_a_log(capsys: pytest.CaptureFixture[str]) -> None:
     lines = told.err.splitlines()
     assert lines[0] == "r-1 started"
     doing = [line.split(":")[0].removeprefix("r-1 ") for line in lines[1:]]
-    assert doing == ["queued", "running", "waits for the image", "done"]
+    assert doing == [
+        "waiting for the server (queue)",
+        "computing",
+        "waiting for the image",
+        "done",
+    ]
+
+
+def test_lines_for_a_machine(capsys: pytest.CaptureFixture[str]) -> None:
+    assert follow(Scripted(), as_json=True) is DONE
+    told = capsys.readouterr()
+    assert told.out == ""
+    documents = [json.loads(line) for line in told.err.splitlines()]
+    assert [each["doing"] for each in documents] == ["queue", "computing", "image", "done"]
+    assert documents[2]["run"] == "r-1"
+    assert documents[2]["voxels_per_s"] == 2.5e6
+    assert documents[2]["seconds_left"] == 75
 
 
 def test_lines_tell_at_once_what_is_awaited_and_do_not_flood(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    lines = Lines(Scripted())
+    lines = Lines("r-1")
     for _ in range(20):
-        lines.show("running", Progress(), rate=0.0)
-        lines.show("running", Progress(waiting_for="engine"), rate=0.0)
+        lines.show(Standing("computing"))
+        lines.show(Standing("engine"))
     told = capsys.readouterr().err.splitlines()
-    assert [line.split(":")[0] for line in told] == ["r-1 running", "r-1 waits for the engine"]
+    assert [line.split(":")[0] for line in told] == [
+        "r-1 computing",
+        "r-1 waiting for the server (engine)",
+    ]
 
 
 def test_ctrl_c_leaves_the_run_and_says_how_to_return(capsys: pytest.CaptureFixture[str]) -> None:
@@ -87,28 +109,27 @@ def test_a_bar_for_a_terminal() -> None:
     screen = io.StringIO()
     run = Scripted()
     run.transfer.sent(2048)
-    with Bar(run, Console(file=screen, force_terminal=True, width=120)) as bar:
-        bar.show("running", cast("Progressed", EVENTS[2]).progress, rate=2.5e6)
+    gauge = Gauge(run.transfer)
+    with Bar(gauge, Console(file=screen, force_terminal=True, width=140)) as bar:
+        for event in EVENTS[:3]:
+            gauge.note(event)
+        bar.show(gauge.standing())
+        bar._bar.refresh()
         bar.settle()
     shown = screen.getvalue()
-    for words in ("25%", "2.5 M voxels/s", "1 min 15 s left", "↑ 2.0 KiB", "writes the output"):
+    for words in ("25%", "2.5 M voxels/s", "1 min 15 s left", "↑ 2.0 KiB", "writing the output"):
         assert words in shown
 
 
 def test_lines_name_what_a_run_waits_for(capsys: pytest.CaptureFixture[str]) -> None:
-    with Lines(Scripted()) as lines:
-        lines.show("running", cast("Progressed", EVENTS[2]).progress, rate=0.0)
-    assert "waits for the image: 1/4 blocks" in capsys.readouterr().err
+    with Lines("r-1") as lines:
+        lines.show(Standing("link", blocks_done=1, blocks_total=4, bytes_up_per_s=2048.0))
+    told = capsys.readouterr().err
+    assert "waiting for the link: 1/4 blocks, ↑ 0 B (2.0 KiB/s) ↓ 0 B" in told
 
 
-def test_the_rate_forgets_what_was_long_ago(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = iter([0.0, 10.0, 20.0, 30.0, 40.0])
-    monkeypatch.setattr("napari_hmz.cli.follow.time.monotonic", lambda: next(clock))
-    rate = Rate()
-    assert [rate.after(voxels) for voxels in (500, 1500, 2500, 2500, 2500)] == [
-        0.0,
-        100.0,
-        100.0,
-        0.0,
-        0.0,
-    ]
+def test_what_is_not_known_is_not_said(capsys: pytest.CaptureFixture[str]) -> None:
+    Lines("r-1").show(Standing("computing"))
+    told = capsys.readouterr().err
+    assert "left" not in told
+    assert "voxels" not in told

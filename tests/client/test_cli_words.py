@@ -2,7 +2,7 @@ import pytest
 import typer
 
 from napari_hmz.cli import words
-from napari_hmz.cli.quantities import count_text, size_text, time_text
+from napari_hmz.quantities import count_text, size_text, time_text
 from napari_hmz.schema import ParameterSpec, ParameterValue
 
 SPECS = {

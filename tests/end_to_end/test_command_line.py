@@ -75,7 +75,7 @@ def test_run_from_the_shell_equals_scipy(
     assert done.returncode == 0, done.stderr
     wanted = labels_of(image)
     assert f"{wanted.max()} objects" in done.stdout
-    assert "running" in done.stderr  # lines for a log, since nobody watches a bar here
+    assert "computing" in done.stderr  # lines for a log, since nobody watches a bar here
     np.testing.assert_array_equal(written(tmp_path / "out.zarr"), wanted)
     validate_zarr_store(str(tmp_path / "out.zarr"))
 

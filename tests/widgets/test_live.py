@@ -52,8 +52,9 @@ def test_the_canvas_ends_as_the_result() -> None:
     last = found[-1]
     assert isinstance(last, Ended)
     assert last.run.state == "done"
-    progress = [update.progress for update in found if isinstance(update, Advanced)]
-    assert progress[-1].blocks_done == progress[-1].blocks_total == 9
+    told = [update.standing for update in found if isinstance(update, Advanced)]
+    assert [standing.doing for standing in told] == ["computing"] * 10 + ["joining", "done"]
+    assert told[-1].blocks_done == told[-1].blocks_total == 9
 
 
 def test_joined_objects_are_shown_under_one_id_before_the_end() -> None:

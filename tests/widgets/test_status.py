@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from pytestqt.qtbot import QtBot
 
-from hmz_widgets.status import StatusView, duration, error_text, progress_line, result_line
+from hmz_widgets.status import StatusView, duration, error_text, result_line, standing_line
 from napari_hmz.errors import HmzError, QuotaExceeded, VoxelSizeMismatch
 from napari_hmz.live import Ended, perform
-from napari_hmz.schema import ModelCard, OutputResult, Progress, Run
+from napari_hmz.schema import ModelCard, OutputResult, Run
+from napari_hmz.standing import Standing
 from napari_hmz.testing.fake_client import FakeClient
 from napari_hmz.testing.fake_source import FakeSource
 
@@ -22,10 +23,17 @@ def test_durations(seconds: float, words: str) -> None:
     assert duration(seconds) == words
 
 
-def test_progress_says_what_it_waits_for() -> None:
-    progress = Progress(blocks_done=3, blocks_total=9, waiting_for="chunks", seconds_left=20)
-    assert progress_line(progress) == "3 of 9 blocks · sending the image · 20 s left"
-    assert progress_line(Progress(blocks_total=9)) == "0 of 9 blocks"
+def test_a_line_says_what_is_done_or_awaited() -> None:
+    link = Standing(
+        "link", blocks_done=3, blocks_total=9, bytes_up_per_s=2e6, voxels_per_s=0, seconds_left=20
+    )
+    assert standing_line(link) == (
+        "3 of 9 blocks · waiting for the link · 1.9 MiB/s sent · 20 s left"
+    )
+    busy = Standing("computing", blocks_total=9, voxels_per_s=2.5e6)
+    assert standing_line(busy) == "0 of 9 blocks · computing · 2.5 M voxels/s"
+    unknown = Standing("engine", blocks_total=9)
+    assert standing_line(unknown) == "0 of 9 blocks · waiting for the server (engine)"
 
 
 @pytest.fixture
@@ -78,7 +86,7 @@ def test_new_work_forgets_old_trouble(qtbot: QtBot) -> None:
     view.busy("Preparing …")
     assert not view._message.isVisible()
     assert view._bar.isVisible()
-    view.advance(Progress(blocks_done=3, blocks_total=9))
+    view.advance(Standing("computing", blocks_done=3, blocks_total=9))
     assert (view._bar.value(), view._bar.maximum()) == (3, 9)
     view.rest("Done.")
     assert not view._bar.isVisible()

@@ -48,7 +48,7 @@ class RunView:
         if isinstance(update, Filled):
             self._outputs[update.output].mark(update.region)
         elif isinstance(update, Advanced):
-            self._status.advance(update.progress)
+            self._status.advance(update.standing)
         elif isinstance(update, Begun):
             self._begin(update)
         elif isinstance(update, Ended):
@@ -78,7 +78,7 @@ class RunView:
             name: OutputLayer(self._viewer, canvas, self._image, begun.run)
             for name, canvas in begun.canvases.items()
         }
-        self._status.advance(begun.run.progress)
+        self._status.advance(begun.standing)
         self._cancel_now()
         first = next(iter(self._outputs.values()), None)
         if first is not None:

@@ -9,16 +9,14 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFrame, QLabel, QProgressBar, QVBoxLayout, QWidget
 
 from napari_hmz.errors import HmzError
-from napari_hmz.schema import Progress, Run
+from napari_hmz.quantities import count_text, size_text
+from napari_hmz.schema import Run
+from napari_hmz.standing import Standing
 
-WAITING = {
-    "chunks": "sending the image",
-    "engine": "waiting for the engine",
-    "queue": "waiting in the queue",
-}
 SECONDS_PER_MINUTE = 60
 SHELL_OPTION = re.compile(r"\s*\(--[\w-]+\)")
 """Remedies name the shell's option in brackets, which means nothing in a window."""
+_UPLOADING = frozenset({"link", "reading"})
 
 
 class StatusView:
@@ -55,13 +53,13 @@ class StatusView:
         self.say(line)
         self._tell("")
 
-    def advance(self, progress: Progress) -> None:
-        """Show how far the run is."""
-        if progress.blocks_total:
-            self._bar.setRange(0, progress.blocks_total)
-            self._bar.setValue(progress.blocks_done)
+    def advance(self, standing: Standing) -> None:
+        """Show where the run stands."""
+        if standing.blocks_total:
+            self._bar.setRange(0, standing.blocks_total)
+            self._bar.setValue(standing.blocks_done)
         self._bar.show()
-        self.say(progress_line(progress))
+        self.say(standing_line(standing))
 
     def say(self, line: str) -> None:
         """Show one line."""
@@ -83,13 +81,16 @@ class StatusView:
         self._message.setVisible(bool(message))
 
 
-def progress_line(progress: Progress) -> str:
-    """Return how far a run is, in words."""
-    parts = [f"{progress.blocks_done} of {progress.blocks_total} blocks"]
-    if progress.waiting_for:
-        parts.append(WAITING[progress.waiting_for])
-    if progress.seconds_left is not None:
-        parts.append(f"{duration(progress.seconds_left)} left")
+def standing_line(standing: Standing) -> str:
+    """Return where a run stands, in words: only what is known."""
+    parts = [f"{standing.blocks_done} of {standing.blocks_total} blocks", standing.words]
+    parts = parts if standing.blocks_total else parts[1:]
+    if standing.doing in _UPLOADING and standing.bytes_up_per_s:
+        parts.append(f"{size_text(standing.bytes_up_per_s)}/s sent")
+    elif standing.voxels_per_s is not None:
+        parts.append(f"{count_text(standing.voxels_per_s)} voxels/s")
+    if standing.seconds_left is not None:
+        parts.append(f"{duration(standing.seconds_left)} left")
     return " · ".join(parts)
 
 
