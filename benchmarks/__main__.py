@@ -4,27 +4,46 @@ import argparse
 import platform
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 
-from benchmarks import bytes_up, link, passthrough
+from benchmarks import bytes_up, cancel, faults, first_labels, link, long, memory, passthrough
 from benchmarks.figure import Figure
+from benchmarks.table import machine, write_table
 
 BENCHMARKS: Mapping[str, Callable[[], Iterator[Figure]]] = {
     "passthrough": passthrough.figures,
     "bytes-up": bytes_up.figures,
     "link": link.figures,
+    "cancel": cancel.figures,
+    "first-labels": first_labels.figures,
+    "memory": memory.figures,
+    "faults": faults.figures,
+    "long": long.figures,
 }
+BY_NAME = ("faults", "long")
+"""Those that take longer than all others together."""
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", choices=[*BENCHMARKS, []], help="all if none is given")
-    names = parser.parse_args().names or list(BENCHMARKS)
-    print(f"{platform.node()}: {platform.platform()}, Python {platform.python_version()}")
+    usual = [name for name in BENCHMARKS if name not in BY_NAME]
+    help_ = f"all but {' and '.join(BY_NAME)} if none is given"
+    parser.add_argument("names", nargs="*", metavar="NAME", help=help_)
+    parser.add_argument("--table", type=Path, help="write the figures into this page as well")
+    asked = parser.parse_args()
+    unknown = set(asked.names) - set(BENCHMARKS)
+    if unknown:
+        parser.error(f"there are {', '.join(BENCHMARKS)}; not {', '.join(sorted(unknown))}")
+    print(f"{machine()}, Python {platform.python_version()}")
     missed = 0
-    for name in names:
+    for name in asked.names or usual:
+        found = []
         for figure in BENCHMARKS[name]():
             print(f"[{name}] {figure}", flush=True)
             missed += not figure.holds
+            found.append(figure)
+        if asked.table is not None:
+            write_table(asked.table, {name: found}, BY_NAME)
     return 1 if missed else 0
 
 

@@ -32,9 +32,12 @@ CHUNKS_TOTAL = 12
 GRID = (3, 3, 3)
 BLOCKS = 27
 TILES_IN_FLIGHT = 4
+INSTANCES = 2
+"""How many tiles are computed at once."""
 MARK = "HMZ_FAULTS_MARK"
 """In the environment of all that is started here, and of what that starts."""
 EngineKind = Literal["embedded", "triton"]
+ENGINES: tuple[EngineKind, ...] = ("embedded", "triton")
 
 
 @dataclass
@@ -62,7 +65,11 @@ class Rig:
     def __post_init__(self) -> None:
         """Name the parts; nothing runs yet."""
         self.tally = Tally(self.folder / "tally")
-        variables = {MARK: self._mark, "HMZ_BACKEND_TILES_IN_FLIGHT": str(TILES_IN_FLIGHT)}
+        variables = {
+            MARK: self._mark,
+            "HMZ_BACKEND_TILES_IN_FLIGHT": str(TILES_IN_FLIGHT),
+            "HMZ_BACKEND_WORKERS": str(INSTANCES),
+        }
         self.backend = BackendProcess(
             self.folder / "backend",
             free_port(),
@@ -179,7 +186,7 @@ class Rig:
         repository = self.folder / "repository"
         if ports is None:
             packages = [load_package(package) for package in self.packages]
-            write_triton_repository(packages, repository, kind="python")
+            write_triton_repository(packages, repository, kind="python", instances=INSTANCES)
         self.triton = bundled.start(repository, ports=ports, log=self.folder / "triton.log")
         urls = json.dumps([self.triton.grpc_url])
         self.backend.variables = {**self.backend.variables, "HMZ_BACKEND_TRITON_URLS": urls}

@@ -116,6 +116,10 @@ class Tally:
         """Return how many tiles were begun, those that were begun twice counted twice."""
         return len(self._names("begun"))
 
+    def ended(self) -> int:
+        """Return how many tiles were computed to their end."""
+        return len(self._names("ended"))
+
     def tiles(self) -> int:
         """Return how many different tiles were begun."""
         return len(set(self._names("begun")))

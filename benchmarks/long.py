@@ -1,0 +1,51 @@
+"""A volume of 100 GiB from end to end: sent, labelled, fetched and written in bounded memory.
+
+One chunk in eight has an image in it, as in many scans; the others are announced and not sent. The
+labels are few, so that the outputs take little disk. Takes an hour or so: run by name only.
+"""
+
+import math
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchmarks.figure import Figure
+from benchmarks.generated import GeneratedRun
+from benchmarks.marked import NAME, marked_package
+from benchmarks.memory import backend_peak_bytes, started
+
+SHAPE_PX = (4096, 3584, 3584)
+CHUNK_PX = 128
+FILLED = 1 / 8
+VOXEL_BYTES = 2
+GIB = 2**30
+
+
+def figures(shape_px: tuple[int, int, int] = SHAPE_PX) -> Iterator[Figure]:
+    """Yield the peak memory of each side as a share of the volume."""
+    volume_bytes = math.prod(shape_px) * VOXEL_BYTES
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        backend = started(folder, [marked_package(folder / NAME, CHUNK_PX)])
+        try:
+            run = GeneratedRun(
+                url=backend.url,
+                token=backend.token,
+                state=str(folder / "state"),
+                output=str(folder / "out.ome.zarr"),
+                model=NAME,
+                shape_px=shape_px,
+                chunk_px=CHUNK_PX,
+                filled=FILLED,
+            )
+            measured = run.measured()
+            backend_bytes = backend_peak_bytes(backend)
+        finally:
+            backend.stop()
+    rate = measured.voxels / max(measured.seconds, 1e-9)
+    size = f"{volume_bytes / GIB:.1f} GiB, {measured.blocks} blocks, {rate / 1e6:.1f} Mvoxel/s"
+    for side, peak in (("client", measured.peak_bytes), ("backend", backend_bytes)):
+        note = f"({peak / GIB:.2f} GiB; {size}, {measured.bytes_up / GIB:.1f} GiB sent)"
+        yield Figure(
+            f"peak memory of the {side} / volume", peak / volume_bytes, 0.01, "below", note
+        )
