@@ -73,6 +73,11 @@ def cancel(run_id: str) -> str:
     return f"{run(run_id)}/cancel"
 
 
+def resume(run_id: str) -> str:
+    """Path to let a run that was cancelled or has failed go on."""
+    return f"{run(run_id)}/resume"
+
+
 def output(run_id: str, name: str, key: str = "") -> str:
     """Path of a key in an output's zarr store."""
     return f"{run(run_id)}/outputs/{name}/{key}"

@@ -1,4 +1,4 @@
-"""`/v1/runs`: start, look, follow, steer and stop."""
+"""`/v1/runs`: start, look, follow, steer, stop and resume."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated
@@ -84,6 +84,12 @@ async def focus(
 async def cancel(at: At, caller: Caller, run: str) -> Run:
     """Stop a run; finished chunks stay."""
     return await at.runs.cancel(caller, run)
+
+
+@router.post(wire.resume("{run}"), responses=problems("not-found", "disk-full"))
+async def resume(at: At, caller: Caller, run: str) -> Run:
+    """Let a run that was cancelled or has failed go on; any other is returned as it is."""
+    return await at.runs.resume(caller, run)
 
 
 async def _written(events: AsyncIterator[tuple[int, str, str] | None]) -> AsyncIterator[str]:

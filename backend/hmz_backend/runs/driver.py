@@ -36,7 +36,7 @@ from hmz_backend.runs.throughput import Throughput
 from hmz_backend.runs.volumes import Demand
 from hmz_backend.stores.grid import Index
 from napari_hmz.errors import HmzError, InternalError
-from napari_hmz.schema import Progress, Region, Run, Waiting
+from napari_hmz.schema import OutputResult, Progress, Region, Run, Waiting
 
 log = logging.getLogger(__name__)
 PROGRESS_S = 0.5  # how often progress is told, at most
@@ -81,7 +81,7 @@ class Driver:
         usual = plan.voxels / plan.seconds if plan.seconds and plan.measured else None
         self.outlook, self.throughput = Outlook(at_once, usual), Throughput(at_once)
 
-    async def drive(self) -> None:
+    async def drive(self) -> tuple[OutputResult, ...]:
         """Do the run; raises what ends it early. What is journalled by then is kept."""
         await self.state.start()
         await self.finisher.start()
@@ -92,8 +92,7 @@ class Driver:
             await self._tell(always=True)
         results = await self.finisher.finish()
         await self._tell(always=True)
-        await self.state.done(results)
-        await self.parts.in_thread(self.job.folder.clear_work)
+        return results
 
     @property
     def run(self) -> Run:

@@ -70,9 +70,8 @@ class Journal:
         """Take up what an earlier driver has left; forget blocks whose files are gone."""
         rows = await self.database.read(lambda c: records.block_rows(c, self.run))
         broken = await self.job.in_thread(self._restore, rows)
-        for block in broken:
-            await self.database.write(partial(records.drop_block, run=self.run, block=block))
-
+        if broken:
+            await self.database.write(partial(records.drop_blocks, run=self.run, blocks=broken))
         await self.computed(await self.job.in_thread(self._left_receipts))
 
     @property

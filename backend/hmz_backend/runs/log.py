@@ -2,8 +2,12 @@
 
 An event goes into the database together with what it speaks of, in one transaction; only then are
 listeners woken. So a listener that names the last number it saw misses nothing, come what may.
+
+A run that was cancelled or has failed may be resumed: its events go on, and its earlier end is left
+out for those who listen from then on, since for them it is none.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -23,7 +27,7 @@ MakeEvent = Callable[[int], Event]
 
 @dataclass
 class RunLog:
-    """The events of one run; there is one writer, its driver.
+    """The events of one run; there is one writer at a time, its driver.
 
     Parameters
     ----------
@@ -33,13 +37,20 @@ class RunLog:
         Where they are kept.
     number
         The last number given.
+    beginning
+        Held by whoever decides whether the run gets a driver.
     """
 
     run: str
     database: Database
     number: int = 0
     bell: Bell = field(default_factory=Bell)
+    beginning: asyncio.Lock = field(default_factory=asyncio.Lock)
     ending: bool = False
+
+    async def take_up(self) -> None:
+        """Go on numbering after the last event that is kept."""
+        self.number = await last_number(self.database, self.run)
 
     def end_streams(self) -> None:
         """Let listeners go: the backend stops."""
@@ -75,19 +86,39 @@ async def follow(
 ) -> AsyncIterator[tuple[int, str, str] | None]:
     """Yield (number, kind, JSON) of each event after number `after`, until the run has ended.
 
-    None is yielded when nothing happened for `silence_s`: a sign of life.
+    None is yielded when nothing happened for `silence_s`: a sign of life. A listener that names a
+    number which was never given (the database was put back to an earlier state) hears everything,
+    and one that names the end of the run hears it again.
     """
+    after = await _start(log, after)
     while not log.ending:
         ring = log.bell.next()
         page = await log.database.read(partial(_page, run=log.run, after=after))
-        for number, body in page:
+        for place, (number, body) in enumerate(page, start=1):
             after = number
             event = EVENT.validate_json(body)
+            is_end = _is_end(event)
+            if is_end and (place < len(page) or await last_number(log.database, log.run) > number):
+                continue  # the run has been resumed since
             yield number, event.kind, body
-            if event.kind == "state" and event.state in ENDED:
+            if is_end:
                 return
         if not page and not await wait_for(ring, silence_s):
             yield None
+
+
+async def _start(log: RunLog, after: int) -> int:
+    """Return the number after which a listener that named `after` is to hear."""
+    last = await last_number(log.database, log.run)
+    if after > last:
+        return 0
+    page = await log.database.read(partial(_page, run=log.run, after=last - 1))
+    is_over = bool(page) and _is_end(EVENT.validate_json(page[0][1]))
+    return min(after, last - 1) if is_over else after
+
+
+def _is_end(event: Event) -> bool:
+    return event.kind == "state" and event.state in ENDED
 
 
 def _page(connection: Connection, *, run: str, after: int) -> list[tuple[int, str]]:

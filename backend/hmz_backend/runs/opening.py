@@ -1,4 +1,10 @@
-"""Opening a run's folder: from its brief to a job with everything at hand."""
+"""Opening a run's folder: from its brief to a job with everything at hand.
+
+A folder that has lost files, or all of them (a loss of power, the end of their time to live), is
+made whole again; what the journal says of chunks that are gone is forgotten when it is loaded.
+"""
+
+from collections.abc import Awaitable, Callable
 
 from hmz_backend.runs.blending import BlendWork
 from hmz_backend.runs.brief import Brief
@@ -13,10 +19,21 @@ from hmz_backend.runs.tiles import Tiles
 from napari_hmz.schema import OutputArray, full_region
 
 
-async def open_job(folder: RunFolder, parts: Parts) -> Job:
-    """Return the job of the run in `folder`, new or interrupted."""
+async def open_job(
+    folder: RunFolder, parts: Parts, make_brief: Callable[[], Awaitable[Brief]]
+) -> Job:
+    """Return the job of the run in `folder`, new or interrupted.
+
+    Raises
+    ------
+    HmzError
+        If the brief is lost, and cannot be made again.
+    """
     await parts.in_thread(folder.sweep)
     brief = await parts.in_thread(folder.brief)
+    if brief is None:
+        brief = await make_brief()
+    await parts.in_thread(lay_out, folder, brief)
     staged = await parts.volumes.open_trusted(brief.volume, brief.source)
     job = Job(
         brief=brief,
@@ -28,6 +45,13 @@ async def open_job(folder: RunFolder, parts: Parts) -> Job:
     )
     await parts.in_thread(job.prepare)
     return job
+
+
+def lay_out(folder: RunFolder, brief: Brief) -> None:
+    """Write the files that a run begins with; those that are there already are the same."""
+    folder.save_brief(brief)
+    for output in brief.plan.outputs:
+        OutputFile(output, folder.output(output.name)).create(brief.run, brief.source.name)
 
 
 def make_work(brief: Brief, folder: RunFolder, output: OutputArray) -> OutputWork:

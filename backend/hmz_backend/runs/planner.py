@@ -11,8 +11,8 @@ from hmz_backend.runs.brief import Brief
 from hmz_backend.runs.catalogue import Catalogue
 from hmz_backend.runs.tiles import count_chunks
 from hmz_backend.runs.volumes import Volumes
-from napari_hmz.errors import NotFound, RequestError
-from napari_hmz.schema import ModelCard, Plan, RunRequest, VolumeRequest
+from napari_hmz.errors import NotFound, RequestError, RunFailed
+from napari_hmz.schema import ModelCard, Plan, Run, RunRequest, VolumeRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +68,37 @@ class Planner:
             parameters=checked_parameters(card, request.parameters),
             statistics=source.statistics,
             join_planes=request.join_planes,
+        )
+
+    async def brief_again(self, run: Run) -> Brief:
+        """Return the brief of a run whose file is lost, from what the database has of the run.
+
+        Raises
+        ------
+        RunFailed
+            If the model is not there any more, or is another one by now.
+        """
+        plan, known = run.plan, run.provenance
+        try:
+            card = await self.catalogue.card(plan.model, plan.version)
+        except NotFound:
+            card = None
+        if card is None or card.digest != known.model_digest:
+            now = "is not here any more" if card is None else "has been changed"
+            raise RunFailed(
+                f"The run's files are gone, and its model {plan.model} {plan.version} {now}.",
+                remedy="Start a new run; what is held of the image is not sent again.",
+            )
+        row = await self.database.read(lambda c: records.volume_row(c, run.request.volume))
+        return Brief(
+            run=run.id,
+            volume=run.request.volume,
+            plan=plan,
+            card=card,
+            source=VolumeRequest.model_validate_json(row.request),
+            parameters=known.parameters,
+            statistics=known.statistics,
+            join_planes=run.request.join_planes,
         )
 
     async def _source(self, owner: Principal, volume: str) -> VolumeRequest:

@@ -1,10 +1,10 @@
 """Runs and volumes as rows, and back: every query of this layer."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from hmz_backend.database.tables import BlockRow, EventRow, RunRow, SpeedRow, VolumeRow
@@ -25,6 +25,13 @@ from napari_hmz.schema import (
 
 RESULTS = TypeAdapter(tuple[OutputResult, ...])
 AnyRow = Row[Any]
+NAMED = 500  # ids in one query: SQLite takes no more than 999 values
+
+
+def batched(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Yield as many ids at a time as one query may name."""
+    for start in range(0, len(ids), NAMED):
+        yield ids[start : start + NAMED]
 
 
 def find_volume(connection: Connection, owner: Principal, volume: str) -> AnyRow | None:
@@ -35,6 +42,11 @@ def find_volume(connection: Connection, owner: Principal, volume: str) -> AnyRow
         VolumeRow.subject == owner.subject,
     )
     return connection.execute(query).first()
+
+
+def volume_row(connection: Connection, volume: str) -> AnyRow:
+    """Return the volume of a run, whose owner has been checked before."""
+    return connection.execute(select(VolumeRow.__table__).where(VolumeRow.id == volume)).one()
 
 
 def find_fingerprint(connection: Connection, owner: Principal, fingerprint: str) -> AnyRow | None:
@@ -120,10 +132,34 @@ def list_runs(connection: Connection, owner: Principal, limit: int) -> list[Run]
     return [to_run(row) for row in connection.execute(query)]
 
 
-def unfinished_runs(connection: Connection) -> list[Run]:
-    """Return all runs that have not ended, oldest first."""
-    query = select(RunRow.__table__).where(RunRow.state.not_in(ENDED)).order_by(RunRow.created_at)
-    return [to_run(row) for row in connection.execute(query)]
+def open_runs(connection: Connection, unsettled: Sequence[str]) -> list[Run]:
+    """Return all runs that have not ended, and those of `unsettled` that are done, oldest first."""
+    rows = select(RunRow.__table__)
+    found = list(connection.execute(rows.where(RunRow.state.not_in(ENDED))))
+    for part in batched(unsettled):
+        done = rows.where(RunRow.id.in_(part), RunRow.state == "done")
+        found.extend(connection.execute(done))
+    return [to_run(row) for row in sorted(found, key=lambda row: str(row.created_at))]
+
+
+def ended_runs(
+    connection: Connection, before: str, states: Sequence[str] = ("cancelled", "failed")
+) -> list[tuple[str, str, str]]:
+    """Return (run, volume, ended_at) of the runs that ended before a time, the first one first.
+
+    Parameters
+    ----------
+    before
+        As `clock.now` writes it.
+    states
+        How they ended.
+    """
+    query = (
+        select(RunRow.id, RunRow.volume, RunRow.ended_at)
+        .where(RunRow.state.in_(states), RunRow.ended_at < before)
+        .order_by(RunRow.ended_at)
+    )
+    return [(run, volume, str(at)) for run, volume, at in connection.execute(query)]
 
 
 def change_run(connection: Connection, run: Run) -> None:
@@ -178,12 +214,12 @@ def put_blocks(connection: Connection, rows: Sequence[Mapping[str, object]]) -> 
     )
 
 
-def drop_block(connection: Connection, run: str, block: int) -> None:
-    """Forget a block whose chunk is not what the journal says: it is computed again."""
-    table = BlockRow.__table__
-    connection.execute(
-        table.delete().where(table.c.run == run, table.c.block == block)  # type: ignore[attr-defined] # a Table
-    )
+def drop_blocks(connection: Connection, run: str, blocks: Iterable[int]) -> None:
+    """Forget blocks whose chunks are not what the journal says: they are computed again."""
+    query = delete(BlockRow).where(BlockRow.run == run, BlockRow.block == bindparam("number"))
+    rows = [{"number": block} for block in blocks]
+    if rows:
+        connection.execute(query, rows)
 
 
 def block_rows(connection: Connection, run: str) -> list[tuple[str, int, str, int, bool]]:
@@ -220,14 +256,18 @@ def seconds_per_voxel(connection: Connection, model: str, version: str) -> float
     return row.seconds / row.voxels if row and row.voxels else None
 
 
-def last_progress(connection: Connection, run: str) -> Progress | None:
-    """Return what a run last told of its progress."""
-    query = (
-        select(EventRow.body)
-        .where(EventRow.run == run, EventRow.body.startswith('{"kind":"progress"'))
-        .order_by(EventRow.number.desc())
-        .limit(1)
-    )
-    body = connection.execute(query).scalar()
-    event = None if body is None else EVENT.validate_json(body)
-    return event.progress if isinstance(event, Progressed) else None
+def last_progress(connection: Connection, runs: Sequence[str]) -> dict[str, Progress]:
+    """Return what runs last told of their progress, of those that have told any."""
+    found: dict[str, Progress] = {}
+    for run in runs:
+        query = (
+            select(EventRow.body)
+            .where(EventRow.run == run, EventRow.body.startswith('{"kind":"progress"'))
+            .order_by(EventRow.number.desc())
+            .limit(1)
+        )
+        body = connection.execute(query).scalar()
+        event = None if body is None else EVENT.validate_json(body)
+        if isinstance(event, Progressed):
+            found[run] = event.progress
+    return found

@@ -1,11 +1,10 @@
-"""All runs of this backend: created, followed, stopped, and taken up after a restart.
+"""All runs of this backend: created, followed, stopped, resumed, and taken up after a restart.
 
-Runs on the event loop; each run that has not ended has one task, its driver.
+Runs on the event loop; what is done for runs that have not ended is in `under_way`.
 """
 
-import asyncio
-import logging
-from collections.abc import AsyncIterator, Collection
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
@@ -17,31 +16,27 @@ from hmz_backend.runs import records
 from hmz_backend.runs.block_worker import BlockWorker
 from hmz_backend.runs.brief import Brief
 from hmz_backend.runs.clock import now
-from hmz_backend.runs.driver import Driver
 from hmz_backend.runs.folder import RunFolder
-from hmz_backend.runs.journal import Journal
-from hmz_backend.runs.log import RunLog, follow, last_number
-from hmz_backend.runs.opening import open_job
-from hmz_backend.runs.output_array import OutputFile
+from hmz_backend.runs.log import follow
+from hmz_backend.runs.opening import lay_out
 from hmz_backend.runs.parts import Parts
 from hmz_backend.runs.planner import Planner
 from hmz_backend.runs.state import StateKeeper
-from napari_hmz.errors import Conflict, HmzError, InternalError, NotFound, RunCancelled
-from napari_hmz.schema import ENDED, Provenance, Region, Run, RunRequest, StateChanged
+from hmz_backend.runs.under_way import UnderWay
+from napari_hmz.errors import Conflict, NotFound
+from napari_hmz.schema import (
+    ENDED,
+    Progress,
+    Provenance,
+    Region,
+    Run,
+    RunRequest,
+    StateChanged,
+)
 
-log = logging.getLogger(__name__)
-LISTED = 1000  # runs in one listing
-
-
-@dataclass
-class Active:
-    """A run that has not ended."""
-
-    log: RunLog
-    task: "asyncio.Task[None] | None" = None
-    driver: Driver | None = None
-    cancelled: bool = False
-    focus: Region | None = None
+LISTED = 200  # runs in one listing, the newest: more are of no use to a person, and cost seconds
+OUTPUTS_KNOWN = 256  # runs whose outputs' names are at hand
+RESUMABLE = ("cancelled", "failed")
 
 
 @dataclass
@@ -68,26 +63,28 @@ class RunService:
     worker: BlockWorker
     engine: str
     version: str
-    _active: dict[str, Active] = field(default_factory=dict)
-    _outputs: dict[tuple[str, str, str], frozenset[str]] = field(default_factory=dict)
+    under_way: UnderWay = field(init=False)
+    _outputs: OrderedDict[tuple[str, str, str], frozenset[str]] = field(default_factory=OrderedDict)
+
+    def __post_init__(self) -> None:
+        """Begin with no run under way."""
+        self.under_way = UnderWay(self.root, self.parts, self.worker, self.planner.brief_again)
 
     async def start(self) -> None:
-        """Take up every run that has not ended."""
-        for run in await self.parts.database.read(records.unfinished_runs):
-            number = await last_number(self.parts.database, run.id)
-            self._begin(run, RunLog(run.id, self.parts.database, number))
+        """Take up every run that has not ended, and those whose end may not be on the disk."""
+        unsettled = await self.parts.in_thread(self._unsettled)
+        for run in await self.parts.database.read(lambda c: records.open_runs(c, unsettled)):
+            run_log = self.under_way.log(run.id)
+            await run_log.take_up()
+            self.under_way.begin(run, run_log)
 
     async def stop(self) -> None:
         """Leave all runs as they are; `start` takes them up again."""
-        tasks = [active.task for active in self._active.values() if active.task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self.under_way.stop()
 
     def end_streams(self) -> None:
         """Let everyone who follows a run go: the backend stops."""
-        for active in self._active.values():
-            active.log.end_streams()
+        self.under_way.end_streams()
 
     async def create(self, owner: Principal, request: RunRequest, key: str | None) -> Run:
         """Return a new run, or the one that the same request has made before.
@@ -105,8 +102,8 @@ class RunService:
                 return earlier
         brief = await self.planner.brief(uuid4().hex, owner, request)
         run = self._new_run(brief, request)
-        await self.parts.in_thread(self._make_folder, brief)
-        run_log = RunLog(run.id, self.parts.database)
+        await self.parts.in_thread(lay_out, RunFolder(self.root / run.id), brief)
+        run_log = self.under_way.log(run.id)
         try:
             await run_log.append(
                 [lambda number: StateChanged(number=number, state="queued")],
@@ -117,7 +114,7 @@ class RunService:
             if earlier is None:
                 raise
             return earlier
-        self._begin(run, run_log)
+        self.under_way.begin(run, run_log)
         return run
 
     async def get(self, owner: Principal, run: str) -> Run:
@@ -130,17 +127,39 @@ class RunService:
     async def listing(self, owner: Principal) -> list[Run]:
         """Return this owner's runs, newest first."""
         runs = await self.parts.database.read(lambda c: records.list_runs(c, owner, LISTED))
-        return [await self._with_progress(run) for run in runs]
+        last = await self._last_progress(runs)
+        return [self._progressed(run, last) for run in runs]
 
     async def cancel(self, owner: Principal, run: str) -> Run:
         """Stop a run; finished chunks stay. Cancelling an ended run changes nothing."""
         await self.get(owner, run)
-        active = self._active.get(run)
-        if active is not None and active.task is not None:
-            active.cancelled = True
-            active.task.cancel()
-            await asyncio.wait([active.task])
+        await self.under_way.cancel(run)
         return await self.get(owner, run)
+
+    async def resume(self, owner: Principal, run: str) -> Run:
+        """Let a run that was cancelled or has failed go on from its journal, under the same id.
+
+        Any other run is returned as it is. What was wrong and still is ends the run again.
+        """
+        await self.get(owner, run)
+        run_log = self.under_way.log(run)
+        async with run_log.beginning:  # of two who ask, one begins
+            await self.under_way.wound_up(run)
+            found = await self.get(owner, run)
+            if found.state in RESUMABLE and not self.under_way.is_active(run):
+                await run_log.take_up()
+                state = StateKeeper(found, run_log)
+                await state.queue_again()
+                self.under_way.begin(state.run, run_log)
+        return await self.get(owner, run)
+
+    async def collect(self, run: str) -> bool:
+        """Delete the files of a run that has ended; False if it is used. A resume starts over."""
+        async with self.under_way.log(run).beginning:
+            if self.under_way.is_active(run):
+                return False
+            await self.parts.in_thread(RunFolder(self.root / run).remove)
+            return True
 
     async def focus(self, owner: Principal, run: str, region: Region) -> None:
         """Let the blocks that touch a region of the volume go first."""
@@ -148,20 +167,14 @@ class RunService:
         unknown = set(region) - set(found.plan.region)
         if unknown:
             raise NotFound(f"The image has no axis {', '.join(sorted(unknown))}.")
-        active = self._active.get(run)
-        if active is not None:
-            active.focus = region  # for a driver that is still being made
-            if active.driver is not None:
-                active.driver.focus(region)
+        self.under_way.focus(run, region)
 
     async def events(
         self, owner: Principal, run: str, after: int, *, silence_s: float
     ) -> AsyncIterator[tuple[int, str, str] | None]:
         """Return the events after a number, as `log.follow` yields them."""
         await self.get(owner, run)
-        active = self._active.get(run)
-        run_log = active.log if active else RunLog(run, self.parts.database)
-        return follow(run_log, after, silence_s=silence_s)
+        return follow(self.under_way.log(run), after, silence_s=silence_s)
 
     async def output(self, owner: Principal, run: str, name: str, key: str) -> bytes:
         """Return the bytes of a key in an output's zarr store, or raise `NotFound`."""
@@ -181,6 +194,8 @@ class RunService:
         if mine not in self._outputs:  # asked once, not for each of thousands of chunks
             found = await self.get(owner, run)
             self._outputs[mine] = frozenset(output.name for output in found.plan.outputs)
+            if len(self._outputs) > OUTPUTS_KNOWN:
+                self._outputs.popitem(last=False)
         return self._outputs[mine]
 
     async def _earlier(self, owner: Principal, request: RunRequest, key: str) -> Run | None:
@@ -190,48 +205,24 @@ class RunService:
         return None if found is None else await self._with_progress(found)
 
     async def _with_progress(self, run: Run) -> Run:
-        active = self._active.get(run.id)
-        if active is not None and active.driver is not None and run.state not in ENDED:
-            return run.model_copy(update={"progress": active.driver.progress()})
-        last = await self.parts.database.read(lambda c: records.last_progress(c, run.id))
-        return run if last is None else run.model_copy(update={"progress": last})
+        last = {} if self._now(run) else await self._last_progress([run])
+        return self._progressed(run, last)
 
-    def _begin(self, run: Run, run_log: RunLog) -> None:
-        active = self._active[run.id] = Active(run_log)
-        self.parts.volumes.use(run.request.volume)
-        active.task = asyncio.create_task(self._drive(run, active), name=f"run {run.id}")
+    async def _last_progress(self, runs: Sequence[Run]) -> Mapping[str, Progress]:
+        asked = [run.id for run in runs if self._now(run) is None]
+        return await self.parts.database.read(lambda c: records.last_progress(c, asked))
 
-    async def _drive(self, run: Run, active: Active) -> None:
-        """Do a run to its end, and write down how it ended."""
-        state = StateKeeper(run, active.log)
-        try:
-            job = await open_job(RunFolder(self.root / run.id), self.parts)
-            self.worker.jobs[run.id] = job
-            journal = Journal(job, active.log)
-            await journal.load()
-            active.driver = Driver(state, job, self.parts, journal)
-            if active.focus is not None:
-                active.driver.focus(active.focus)
-            await active.driver.drive()
-        except asyncio.CancelledError:
-            if active.cancelled:
-                await state.end("cancelled", RunCancelled("The run was cancelled."))
-            raise
-        except HmzError as error:
-            await state.end("failed", error)
-        except Exception:  # a bug in one run ends it, not the backend
-            log.exception("run %s", run.id)
-            await state.end("failed", InternalError("The run failed unexpectedly."))
-        finally:
-            self.worker.jobs.pop(run.id, None)
-            self._active.pop(run.id, None)
-            self.parts.volumes.leave(run.request.volume)
+    def _progressed(self, run: Run, last: Mapping[str, Progress]) -> Run:
+        progress = self._now(run) or last.get(run.id)
+        return run if progress is None else run.model_copy(update={"progress": progress})
 
-    def _make_folder(self, brief: Brief) -> None:
-        folder = RunFolder(self.root / brief.run)
-        folder.save_brief(brief)
-        for output in brief.plan.outputs:
-            OutputFile(output, folder.output(output.name)).create(brief.run, brief.source.name)
+    def _now(self, run: Run) -> Progress | None:
+        return None if run.state in ENDED else self.under_way.progress(run.id)
+
+    def _unsettled(self) -> list[str]:
+        """Return the runs that have files which a run that is done does not have."""
+        folders = [RunFolder(path) for path in self.root.iterdir()]
+        return [folder.root.name for folder in folders if not folder.is_settled]
 
     def _new_run(self, brief: Brief, request: RunRequest) -> Run:
         at = now()

@@ -40,15 +40,23 @@ class StateKeeper:
         """Enter `running`; the first start counts."""
         await self.enter("running", started_at=self.run.started_at or now())
 
+    async def queue_again(self) -> None:
+        """Enter `queued` after an end that is taken back."""
+        provenance = self.run.provenance.model_copy(update={"ended_at": None})
+        await self.enter("queued", error=None, results=(), ended_at=None, provenance=provenance)
+
     async def done(self, results: tuple[OutputResult, ...]) -> None:
         """Enter `done`."""
-        await self.enter("done", results=results, **self._times())
+        await self._insist("done", results=results)
 
     async def end(self, state: RunState, error: HmzError) -> None:
         """Enter `failed` or `cancelled`."""
+        await self._insist(state, error=to_problem(error))
+
+    async def _insist(self, state: RunState, **changes: object) -> None:
         while True:
             try:
-                await self.enter(state, error=to_problem(error), **self._times())
+                await self.enter(state, **changes, **self._times())
             except DiskFull:
                 await asyncio.sleep(SPACE_S)  # a disk that is full takes no last word either
             else:

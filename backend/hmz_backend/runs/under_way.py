@@ -1,0 +1,188 @@
+"""Runs that have not ended: one task each, which drives the run and writes how it ended.
+
+Runs on the event loop. Each run has two tasks: `work` drives it, and may be cancelled at any
+moment; `task` waits for that and writes the last word, and is cancelled only when the backend
+stops. So a run ends once and in one way, however many ask for it to be stopped, and whenever.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from weakref import WeakValueDictionary
+
+from hmz_backend.runs.block_worker import BlockWorker
+from hmz_backend.runs.brief import Brief
+from hmz_backend.runs.driver import Driver
+from hmz_backend.runs.folder import RunFolder
+from hmz_backend.runs.journal import Journal
+from hmz_backend.runs.log import RunLog
+from hmz_backend.runs.opening import open_job
+from hmz_backend.runs.parts import Parts
+from hmz_backend.runs.state import StateKeeper
+from napari_hmz.errors import HmzError, InternalError, RunCancelled
+from napari_hmz.schema import OutputResult, Progress, Region, Run
+
+log = logging.getLogger(__name__)
+CANCEL_S = 20.0  # a client gives an answer 30 s; what stops later is told by the run's events
+LAST_WORD_S = 10.0  # writing how a run ended takes a moment, unless its disk is full
+Results = tuple[OutputResult, ...]
+
+
+@dataclass(eq=False)
+class Active:
+    """A run that has not ended."""
+
+    state: StateKeeper
+    work: "asyncio.Task[Results] | None" = None
+    task: "asyncio.Task[None] | None" = None
+    driver: Driver | None = None
+    cancelled: bool = False
+    focus: Region | None = None
+
+
+@dataclass
+class UnderWay:
+    """Looks after the runs that have not ended.
+
+    Parameters
+    ----------
+    root
+        Folder of the runs.
+    parts
+        What they are driven with.
+    worker
+        Does block tasks of the jobs entered here.
+    brief
+        Makes the brief of a run again whose file is lost.
+    """
+
+    root: Path
+    parts: Parts
+    worker: BlockWorker
+    brief: Callable[[Run], Awaitable[Brief]]
+    _active: dict[str, Active] = field(default_factory=dict)
+    _logs: MutableMapping[str, RunLog] = field(default_factory=WeakValueDictionary)
+
+    def log(self, run: str) -> RunLog:
+        """Return the log of a run: one for all who write to it or follow it at a time."""
+        found = self._logs.get(run)
+        if found is None:
+            found = self._logs[run] = RunLog(run, self.parts.database)
+        return found
+
+    def begin(self, run: Run, run_log: RunLog) -> None:
+        """Drive a run from where it is; `run_log` knows the last number given."""
+        active = Active(StateKeeper(run, run_log))
+        self._active[run.id] = active
+        self.parts.volumes.use(run.request.volume)
+        active.work = asyncio.create_task(self._work(active), name=f"work of run {run.id}")
+        active.task = asyncio.create_task(self._attend(active), name=f"run {run.id}")
+
+    def is_active(self, run: str) -> bool:
+        """Return whether a task of this run may still read or write its files."""
+        return run in self._active
+
+    def progress(self, run: str) -> Progress | None:
+        """Return how far a run is; none if it is not driven now."""
+        active = self._active.get(run)
+        return None if active is None or active.driver is None else active.driver.progress()
+
+    def focus(self, run: str, region: Region) -> None:
+        """Let the blocks that touch a region of the volume go first."""
+        active = self._active.get(run)
+        if active is not None:
+            active.focus = region  # for a driver that is still being made
+            if active.driver is not None:
+                active.driver.focus(region)
+
+    async def cancel(self, run: str) -> None:
+        """Stop a run, and wait a while until it has stopped; twice is no error."""
+        active = self._active.get(run)
+        if active is None or active.work is None or active.task is None:
+            return
+        if not active.cancelled:  # a second blow would hit the winding up
+            active.cancelled = True
+            active.work.cancel()
+        await asyncio.wait([active.task], timeout=CANCEL_S)
+
+    async def wound_up(self, run: str) -> None:
+        """Wait until a run that ends has ended; a run that goes on is not waited for."""
+        active = self._active.get(run)
+        if active is not None and active.task is not None and _is_ending(active):
+            await asyncio.wait([active.task])
+
+    async def stop(self) -> None:
+        """Leave all runs as they are, to be begun again by the next backend.
+
+        Those that end at this moment may write their last word, if the disk takes it.
+        """
+        tasks = {a.task: _is_ending(a) for a in self._active.values() if a.task is not None}
+        for task, is_ending in tasks.items():
+            if not is_ending:
+                task.cancel()
+        if tasks:
+            _, left = await asyncio.wait(tasks, timeout=LAST_WORD_S)
+            for task in left:
+                task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def end_streams(self) -> None:
+        """Let everyone who follows a run go: the backend stops."""
+        for run_log in list(self._logs.values()):
+            run_log.end_streams()
+
+    async def _attend(self, active: Active) -> None:
+        """See a run to its end, and write down how it ended."""
+        run = active.state.run
+        try:
+            await self._conclude(active)
+        finally:
+            self.worker.jobs.pop(run.id, None)
+            self._active.pop(run.id, None)
+            self.parts.volumes.leave(run.request.volume)
+
+    async def _conclude(self, active: Active) -> None:
+        assert active.work is not None  # noqa: S101 # `begin` has made it
+        me, state = asyncio.current_task(), active.state
+        try:
+            results = await active.work
+        except asyncio.CancelledError:
+            if me is not None and me.cancelling():
+                raise  # the backend stops
+            await state.end("cancelled", _cancelled(state.run))
+        except HmzError as error:
+            await state.end("failed", error)
+        except Exception:  # a bug in one run ends it, not the backend
+            log.exception("run %s", state.run.id)
+            await state.end("failed", InternalError("The run failed unexpectedly."))
+        else:
+            await state.done(results)
+            await self.parts.in_thread(self._folder(state.run).settle)
+
+    async def _work(self, active: Active) -> Results:
+        """Do a run; what is journalled by the time that something stops it is kept."""
+        state, run = active.state, active.state.run
+        job = await open_job(self._folder(run), self.parts, lambda: self.brief(run))
+        self.worker.jobs[run.id] = job
+        journal = Journal(job, state.log)
+        await journal.load()
+        active.driver = Driver(state, job, self.parts, journal)
+        if active.focus is not None:
+            active.driver.focus(active.focus)
+        return await active.driver.drive()
+
+    def _folder(self, run: Run) -> RunFolder:
+        return RunFolder(self.root / run.id)
+
+
+def _is_ending(active: Active) -> bool:
+    return active.cancelled or (active.work is not None and active.work.done())
+
+
+def _cancelled(run: Run) -> RunCancelled:
+    return RunCancelled(
+        "The run was cancelled.",
+        remedy=f"What is computed is kept: `hmz attach {run.id}` goes on with it.",
+    )
