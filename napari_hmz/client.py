@@ -19,11 +19,11 @@ from typing import Any, Self, Unpack
 from pydantic import SecretStr, TypeAdapter
 
 from napari_hmz import errors, schema
-from napari_hmz.auth import Bearer
+from napari_hmz.connection import checked_health, reach
 from napari_hmz.errors import HmzError
+from napari_hmz.forecast import Forecast, check_disk, forecast
 from napari_hmz.http import Http
-from napari_hmz.local import LocalFolder, local_backend
-from napari_hmz.memory import MemoryBudget
+from napari_hmz.link_rate import LinkRates
 from napari_hmz.record import RunRecord, RunRecords
 from napari_hmz.run import Run, RunOutput, cancel_quietly
 from napari_hmz.run_options import RunOptions, run_request
@@ -64,31 +64,13 @@ def connect(
         If a setting cannot be used.
     """
     found = load_settings(url=url, token=token, **settings)
-    client = Client(*_reached(found), settings=found)
+    client = Client(*reach(found), settings=found)
     try:
         client.check()
     except BaseException:  # whatever it is: connections are closed first
         client.close()
         raise
     return client
-
-
-def _reached(settings: ClientSettings) -> tuple[Http, str]:
-    """Return the way to the backend, and the engine if it is the one of this machine."""
-    url, token, engine = settings.url, settings.token, ""
-    if url is None:
-        engine = settings.engine
-        place = f"backend-{engine}"
-        folder = LocalFolder(settings.state_dir / place, settings.data_dir / place)
-        local = local_backend(folder, settings.engine)
-        url, token = local.url, local.token
-    http = Http(
-        url,
-        token=Bearer(token),
-        timeout_s=settings.timeout_s,
-        patience_s=settings.patience_s,
-    )
-    return http, engine
 
 
 class Client:
@@ -107,6 +89,8 @@ class Client:
     def __init__(self, http: Http, local_engine: str, *, settings: ClientSettings) -> None:
         self._http, self._local_engine, self._settings = http, local_engine, settings
         self._records = RunRecords(settings.state_dir / "runs")
+        self._links = LinkRates(settings.state_dir / "links.json")
+        self._link = local_engine or http.url  # the own backend's port changes
         self._lock = threading.Lock()
         self._uploads: dict[str, Upload] = {}
         self._runs: list[Run] = []
@@ -122,28 +106,8 @@ class Client:
         return self._http.get(wire.HEALTH, Health)
 
     def check(self) -> Health:
-        """Return the backend's health if both sides understand each other.
-
-        Raises
-        ------
-        BackendTooOld, ClientTooOld, BackendUnreachable
-            If not, or if nobody answers, or something else.
-        """
-        try:
-            health = self.health()
-        except errors.NotFound as error:  # something listens there, but no backend
-            raise errors.BackendUnreachable(f"At {self.url} is no napari-hmz backend.") from error
-        if health.protocol < wire.OLDEST_BACKEND:
-            raise errors.BackendTooOld(
-                f"The backend {health.version} speaks protocol {health.protocol}; "
-                f"this client needs {wire.OLDEST_BACKEND}."
-            )
-        if health.oldest_client > wire.PROTOCOL_VERSION:
-            raise errors.ClientTooOld(
-                f"The backend {health.version} wants protocol {health.oldest_client}; "
-                f"this client speaks {wire.PROTOCOL_VERSION}."
-            )
-        return health
+        """Return the backend's health if both sides understand each other; raises as `connect`."""
+        return checked_health(self._http)
 
     def models(self, task: str | None = None, query: str | None = None) -> tuple[ModelCard, ...]:
         """Return the cards of the models that the caller may use, newest version first.
@@ -167,8 +131,16 @@ class Client:
         """
         return self._http.get(wire.model(model, version), ModelCard)
 
-    def plan(self, model: str, source: Any, **options: Unpack[RunOptions]) -> Plan:  # noqa: ANN401 # as open_source
-        """Return what a run would do, without sending a voxel.
+    def plan(
+        self,
+        model: str,
+        source: Any,  # noqa: ANN401 # as open_source
+        *,
+        output: str | Path | None = None,
+        with_image: bool = False,
+        **options: Unpack[RunOptions],
+    ) -> Forecast:
+        """Return what a run would do and take, without sending a voxel; arguments as for `run`.
 
         Raises
         ------
@@ -178,7 +150,8 @@ class Client:
         card = self.model(model, options.get("version"))
         opened = self._opened(source, card)
         volume = self._http.ask(wire.VOLUMES, opened.request, Volume)
-        return self._http.ask(wire.PLANS, run_request(card, volume, options), Plan)
+        planned = self._http.ask(wire.PLANS, run_request(card, volume, options), Plan)
+        return self._forecast(planned, opened, output, with_image=with_image)
 
     def run(
         self,
@@ -207,8 +180,8 @@ class Client:
 
         Raises
         ------
-        OutputExists
-            Before anything is sent, if there is something at `output`.
+        OutputExists, DiskFull
+            Before anything is sent, if there is something at `output`, or too little space.
         HmzError
             Why the run cannot be done, and what would help.
         """
@@ -220,7 +193,9 @@ class Client:
             refuse_own_image(Path(output), opened.origin.address if opened.origin else None)
         volume = self._http.ask(wire.VOLUMES, opened.request, Volume)
         request = run_request(card, volume, options)
-        self._http.ask(wire.PLANS, request, Plan)  # refused before statistics read the image
+        planned = self._http.ask(wire.PLANS, request, Plan)  # before statistics read the image
+        if output is not None:
+            check_disk(self._forecast(planned, opened, output, with_image=with_image))
         self._add_statistics(card, volume, opened)
         key = {wire.IDEMPOTENCY_HEADER: uuid.uuid4().hex}
         begun = self._http.ask(wire.RUNS, request, schema.Run, headers=key)
@@ -290,6 +265,8 @@ class Client:
             upload.join(1.0)
         for source in sources:
             source.close()
+        for run in runs:
+            self._links.put(self._link, run.transfer.link_bytes_per_s)
         self._http.close()
 
     def __enter__(self) -> Self:
@@ -302,7 +279,9 @@ class Client:
         return f"<Client of {self.url}>"
 
     def _opened(self, source: Any, card: ModelCard) -> Source:  # noqa: ANN401 # as open_source
-        opened = open_source(source, dtypes=card.inputs[0].dtypes)
+        opened = open_source(
+            source, dtypes=card.inputs[0].dtypes, pieces_bytes=self._settings.memory.pieces_bytes
+        )
         if opened is not source:
             with self._lock:
                 self._sources.append(opened)
@@ -315,7 +294,7 @@ class Client:
         is_sent = 0 < run.progress.chunks_needed <= run.progress.chunks_held
         is_needed = run.state not in ENDED and not is_sent
         try:
-            source = reopen(record.source)
+            source = reopen(record.source, pieces_bytes=self._settings.memory.pieces_bytes)
         except HmzError:
             if is_needed:
                 raise
@@ -330,6 +309,18 @@ class Client:
                 remedy="Cancel the run and start it again.",
             )
         return None
+
+    def _forecast(
+        self, planned: Plan, source: Source, output: str | Path | None, *, with_image: bool
+    ) -> Forecast:
+        return forecast(
+            planned,
+            source,
+            place=None if output is None else Path(output),
+            memory_bytes=self._settings.memory_budget_bytes,
+            link_bytes_per_s=self._links.get(self._link),
+            with_image=with_image,
+        )
 
     def _add_statistics(self, card: ModelCard, volume: Volume, source: Source) -> None:
         if card.normalise.scope == "volume" and volume.request.statistics is None:
@@ -401,6 +392,5 @@ class Client:
 
     def _lanes(self, size_bytes: int) -> int:
         """Return how many chunks of a decoded size travel at the same time in one direction."""
-        budget = MemoryBudget(self._settings.memory_budget_bytes)
-        most = min(self._settings.connections, budget.chunks_at_once(size_bytes))
+        most = min(self._settings.connections, self._settings.memory.chunks_at_once(size_bytes))
         return lanes(size_bytes, rtt_s=self._http.rtt_s, most=most)

@@ -14,7 +14,7 @@ from pydantic_settings import (
 )
 
 from napari_hmz.errors import SettingsInvalid
-from napari_hmz.memory import DEFAULT_BYTES, LEAST_BYTES
+from napari_hmz.memory import DEFAULT_BYTES, LEAST_BYTES, MemoryBudget
 
 EngineChoice = Literal["embedded", "triton"]
 
@@ -71,6 +71,11 @@ class ClientSettings(BaseSettings):
     """Where runs, and the backend of this machine, are remembered."""
     data_dir: Path = Field(default_factory=data_folder)
     """Where the backend of this machine keeps images and results."""
+
+    @property
+    def memory(self) -> MemoryBudget:
+        """How the memory budget is shared out."""
+        return MemoryBudget(self.memory_budget_bytes)
 
     @classmethod
     def settings_customise_sources(

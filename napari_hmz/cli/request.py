@@ -7,6 +7,7 @@ from pathlib import Path
 from napari_hmz.cli import words
 from napari_hmz.run_options import RunOptions
 from napari_hmz.schema import AxisName, ModelCard
+from napari_hmz.settings import load_settings
 from napari_hmz.sources import Source, open_source
 
 
@@ -34,6 +35,7 @@ class ImageWords:
             voxel_size=sizes or None,
             units=units or None,
             dtypes=card.inputs[0].dtypes,
+            pieces_bytes=load_settings().memory.pieces_bytes,
         )
 
 

@@ -43,12 +43,18 @@ class VolumeRequest(Message):
     address: str | None = None
     """Where the backend may read the image itself; none: the client sends it."""
     mode: Literal["staged", "stream"] = "staged"
+    together: Sizes = {}
+    """Extents of boxes whose chunks the client reads at once, as from planes; empty: any order."""
 
     @model_validator(mode="after")
     def _axes_agree(self) -> Self:
         for name, sizes in (("shape", self.shape), ("chunks", self.chunks)):
             if set(sizes) != set(self.axes):
                 raise ValueError(f"{name} must have exactly the axes {list(self.axes)}")
+        if self.together and set(self.together) != set(self.axes):
+            raise ValueError(f"together must have exactly the axes {list(self.axes)}, or none")
+        if min(self.together.values(), default=1) < 1:
+            raise ValueError("together must have extents of at least 1")
         return self
 
 

@@ -20,7 +20,7 @@ def suitable_chunks(
     shape: Sequence[int],
     itemsize: int,
     pieces: Pieces | None = None,
-    cache_bytes: int = 0,
+    slab_bytes: int = 0,
 ) -> tuple[int, ...]:
     """Return chunk extents in the order of `axes`.
 
@@ -28,9 +28,9 @@ def suitable_chunks(
     ----------
     pieces
         How the data are stored: chunks become whole numbers of small pieces, and so flat that
-        the pieces behind one slab of chunks fill at most half of `cache_bytes`.
+        the pieces behind one slab fill at most `slab_bytes`.
     """
-    stored = None if pieces is None else [max(extents, default=1) for extents in pieces]
+    stored = None if pieces is None else stored_extents(pieces)
     target = _target(axes, shape, stored)
     chunks = [
         _fitted(extent, target.get(axis, 1), 1 if stored is None else stored[position])
@@ -38,11 +38,49 @@ def suitable_chunks(
     ]
     while math.prod(chunks) * itemsize > LARGEST_BYTES:
         largest = max(range(len(chunks)), key=chunks.__getitem__)
-        chunks[largest] = math.ceil(chunks[largest] / 2)
-    if stored is not None and "z" in axes:
-        at = axes.index("z")
-        chunks[at] = min(chunks[at], _flat_enough(axes, shape, itemsize, stored, cache_bytes))
+        chunks[largest] = _halved(chunks[largest], 1 if stored is None else stored[largest])
+    if stored is not None:
+        _flatten(chunks, shape, stored, slab_bytes // itemsize)
     return tuple(chunks)
+
+
+def stored_extents(pieces: Pieces) -> tuple[int, ...]:
+    """Return the extents of the largest piece."""
+    return tuple(max(extents, default=1) for extents in pieces)
+
+
+def slab(
+    shape: Sequence[int], chunks: Sequence[int], stored: Sequence[int]
+) -> tuple[int, ...] | None:
+    """Return the extents of boxes whose chunks need the same pieces; none if no two chunks do.
+
+    Where pieces are whole numbers of chunks or the other way round, each piece lies in one box;
+    else those at the border of two boxes belong to both.
+    """
+    extents = tuple(map(_shared, shape, chunks, stored))
+    return None if all(map(_covers, extents, shape, chunks)) else extents
+
+
+def _shared(size: int, chunk: int, stored: int) -> int:
+    if stored >= size or chunk >= size:
+        return size
+    return chunk * math.ceil(stored / chunk)
+
+
+def _covers(extent: int, size: int, chunk: int) -> bool:
+    return min(chunk, size) >= extent
+
+
+def _flatten(
+    chunks: list[int], shape: Sequence[int], stored: Sequence[int], slab_voxels: int
+) -> None:
+    """Let chunks span fewer pieces, until all pieces behind one slab fit."""
+    while math.prod(map(_shared, shape, chunks, stored)) > slab_voxels:
+        spans = [math.ceil(chunk / extent) for chunk, extent in zip(chunks, stored, strict=True)]
+        most = max(range(len(chunks)), key=spans.__getitem__)
+        if spans[most] == 1:
+            return
+        chunks[most] = _halved(chunks[most], stored[most])
 
 
 def _target(
@@ -55,27 +93,20 @@ def _target(
 
 
 def _fitted(extent: int, target: int, stored: int) -> int:
-    """Return a chunk extent near `target`: whole pieces where they are small, balanced else."""
+    """Return a chunk extent near `target`: whole pieces, an even part of one, or balanced."""
     if extent <= target:
         return extent
     if 1 < stored <= target:
-        return stored * round(target / stored)
+        near = stored * round(target / stored)
+        return near if near <= extent else near - stored
+    if target < stored < extent:
+        parts = (part for part in range(target, target // 2, -1) if stored % part == 0)
+        return next(parts, target)
     return math.ceil(extent / math.ceil(extent / target))
 
 
-def _flat_enough(
-    axes: Sequence[AxisName],
-    shape: Sequence[int],
-    itemsize: int,
-    stored: Sequence[int],
-    cache_bytes: int,
-) -> int:
-    at = axes.index("z")
-    row = math.prod(
-        extent
-        for position, (axis, extent) in enumerate(zip(axes, shape, strict=True))
-        if axis in ("y", "x")
-    )
-    plane_bytes = row * itemsize
-    planes = cache_bytes // 2 // max(1, plane_bytes)
-    return max(stored[at], planes)
+def _halved(chunk: int, stored: int) -> int:
+    """Return about half of a chunk extent, in whole pieces if it has several."""
+    if chunk <= stored:
+        return math.ceil(chunk / 2)
+    return stored * math.ceil(math.ceil(chunk / stored) / 2)

@@ -7,6 +7,7 @@ thing -> Image (pixels, geometry, identity)     zarr_images, arrays, tiff, hdf5
 ```
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,16 +18,19 @@ from napari_hmz.errors import AxesMismatch, SourceUnreadable, VolumeEmpty
 from napari_hmz.schema import ArrayDocument, AxisName, VolumeRequest, sizes_of
 from napari_hmz.schema.codecs import chunk_shape
 from napari_hmz.sources import fingerprint
-from napari_hmz.sources.chunk_shape import suitable_chunks
+from napari_hmz.sources.chunk_shape import slab, stored_extents, suitable_chunks
 from napari_hmz.sources.dtypes import widened
 from napari_hmz.sources.geometry import Geometry, positive
-from napari_hmz.sources.piece_cache import CACHE_BYTES, CachedPixels
+from napari_hmz.sources.piece_cache import PIECES_BYTES, CachedPixels
 from napari_hmz.sources.pixels import Image, Pixels
 from napari_hmz.sources.protocol import Origin, Source
 from napari_hmz.sources.rechunk import RechunkedSource, v3_document
 from napari_hmz.sources.selection import SelectedPixels, Selection, select
 from napari_hmz.sources.things import image_of
 from napari_hmz.sources.zarr_arrays import VerbatimSource, ZarrPixels, verbatim_document
+
+_SLABS = 3
+"""As many are held: one is being cut while the next is read, and some thread is always late."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,8 @@ class _Wish:
     units: Mapping[AxisName, str] | None
     name: str
     dtypes: tuple[str, ...] | None
+    chunks: Mapping[AxisName, int] | None
+    pieces_bytes: int
 
 
 def open_source(
@@ -54,6 +60,8 @@ def open_source(
     units: Mapping[AxisName, str] | None = None,
     name: str = "",
     dtypes: tuple[str, ...] | None = None,
+    chunks: Mapping[AxisName, int] | None = None,
+    pieces_bytes: int = PIECES_BYTES,
 ) -> Source:
     """Open an image as a source.
 
@@ -73,11 +81,15 @@ def open_source(
         Override what the format says, along the axes they name.
     dtypes
         What the model accepts: the image is widened without loss if it is none of these.
+    chunks
+        Extents of the chunks that it is cut into, if its own cannot travel; None: what suits it.
+    pieces_bytes
+        What may be held of the pieces in which it is stored.
 
     Raises
     ------
     SourceUnreadable
-        If it cannot be opened, or holds no single image.
+        If it cannot be opened, holds no single image, or one in pieces that are too large.
     AxesMismatch
         If the axes are not known, do not fit, or lack the channel or time.
     DtypeUnsuitable
@@ -87,7 +99,7 @@ def open_source(
     """
     if _is_source(thing):
         return thing  # type: ignore[no-any-return] # it has all that a source has
-    wish = _Wish(axes, level, channel, time, voxel_size, units, name, dtypes)
+    wish = _Wish(axes, level, channel, time, voxel_size, units, name, dtypes, chunks, pieces_bytes)
     image = image_of(thing, axes=axes, level=level)
     try:
         return _source(image, wish)
@@ -96,9 +108,10 @@ def open_source(
         raise
 
 
-def reopen(origin: Origin) -> Source:
-    """Open again what another process had opened."""
-    return open_source(origin.address, **origin.model_dump(exclude={"address"}))
+def reopen(origin: Origin, *, pieces_bytes: int = PIECES_BYTES) -> Source:
+    """Open again what another process had opened; raises as `open_source` does."""
+    given = origin.model_dump(exclude={"address"})
+    return open_source(origin.address, **given, pieces_bytes=pieces_bytes)
 
 
 def _is_source(thing: object) -> bool:
@@ -120,28 +133,49 @@ def _source(image: Image, wish: _Wish) -> Source:
         if document is not None:
             request = _request(image, selection, geometry, document, dtype)
             return VerbatimSource(image.pixels.array, selection, request, origin)
-    pixels = _cut(image.pixels, selection)
-    chunks = suitable_chunks(
-        geometry.axes, pixels.shape, dtype.itemsize, pixels.pieces, CACHE_BYTES
-    )
+    pixels = SelectedPixels(image.pixels, selection) if selection.fixed else image.pixels
+    chunks = _chunks(pixels, geometry, dtype, wish)
     request = _request(image, selection, geometry, v3_document(pixels.shape, chunks, dtype), dtype)
-    return RechunkedSource(_cached(pixels, chunks), request, origin)
+    return _rechunked(pixels, request, origin, wish.pieces_bytes)
 
 
-def _cut(pixels: Pixels, selection: Selection) -> Pixels:
-    return SelectedPixels(pixels, selection) if selection.fixed else pixels
+def _rechunked(
+    pixels: Pixels, request: VolumeRequest, origin: Origin | None, pieces_bytes: int
+) -> Source:
+    together = None
+    if pixels.pieces is not None:
+        chunks = tuple(request.chunks[axis] for axis in request.axes)
+        together = slab(pixels.shape, chunks, stored_extents(pixels.pieces))
+    if together is not None:
+        pixels = CachedPixels(pixels, pieces_bytes)
+        request = request.model_copy(update={"together": sizes_of(request.axes, together)})
+    if origin is not None:
+        origin = origin.model_copy(update={"chunks": request.chunks})
+    return RechunkedSource(pixels, request, origin)
 
 
-def _cached(pixels: Pixels, chunks: tuple[int, ...]) -> Pixels:
-    """Put a cache before pixels of which one piece would serve several chunks."""
-    if pixels.pieces is None:
-        return pixels
-    stored = [max(extents) for extents in pixels.pieces]
-    is_aligned = all(
-        chunk % extent == 0 or chunk >= size
-        for chunk, extent, size in zip(chunks, stored, pixels.shape, strict=True)
+def _chunks(
+    pixels: Pixels, geometry: Geometry, dtype: "np.dtype[Any]", wish: _Wish
+) -> tuple[int, ...]:
+    if wish.chunks is not None and set(wish.chunks) == set(geometry.axes):
+        return tuple(wish.chunks[axis] for axis in geometry.axes)
+    if pixels.pieces is not None:
+        _check_piece(pixels, stored_extents(pixels.pieces), wish.pieces_bytes)
+    return suitable_chunks(
+        geometry.axes, pixels.shape, dtype.itemsize, pixels.pieces, wish.pieces_bytes // _SLABS
     )
-    return pixels if is_aligned else CachedPixels(pixels)
+
+
+def _check_piece(pixels: Pixels, stored: tuple[int, ...], pieces_bytes: int) -> None:
+    """Refuse what would have to be decoded again for every chunk."""
+    size_bytes = math.prod(stored) * pixels.dtype.itemsize
+    if size_bytes > pieces_bytes:
+        raise SourceUnreadable(
+            f"The image is stored in pieces of {' x '.join(map(str, stored))}, which take "
+            f"{size_bytes} bytes each; {pieces_bytes} may be held.",
+            remedy=f"Raise the setting memory_budget_bytes to {2 * size_bytes} or more, or store "
+            "the image in smaller chunks.",
+        )
 
 
 def _overridden(image: Image, wish: _Wish) -> Geometry:

@@ -2,26 +2,31 @@
 
 A stack stored plane by plane, read in blocks, would decode each plane once per block. Here
 every piece is decoded once as long as it stays in the cache; threads that want the same
-piece wait for the one that decodes it.
+piece wait for the one that decodes it, and all wait while those that are being decoded fill
+their part.
 """
 
 import itertools
+import math
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_hmz.memory import DEFAULT_BYTES
 from napari_hmz.sources.pixels import Box, Pieces, Pixels
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-CACHE_BYTES = 256 * 2**20
-"""Two slabs of 16 planes of 2048 x 2048 in 16 bits."""
+PIECES_BYTES = DEFAULT_BYTES // 2
+"""What a source holds of its pieces, unless it is told otherwise."""
 
-_LOCKS = 64
+_DECODED_AT_ONCE = 1 / 4
+"""Of the limit: more would only push out what is needed next."""
 
 
 class CachedPixels:
@@ -32,10 +37,10 @@ class CachedPixels:
     pixels
         Must have `pieces`.
     limit_bytes
-        The most that is kept; a piece larger than this is not kept at all.
+        The most that pieces take, those that are being decoded included.
     """
 
-    def __init__(self, pixels: Pixels, limit_bytes: int = CACHE_BYTES) -> None:
+    def __init__(self, pixels: Pixels, limit_bytes: int = PIECES_BYTES) -> None:
         if pixels.pieces is None:
             raise ValueError("pixels without pieces need no cache")
         self._pixels = pixels
@@ -43,9 +48,9 @@ class CachedPixels:
         self._starts = [np.cumsum((0, *extents)) for extents in pixels.pieces]
         self._limit_bytes = limit_bytes
         self._kept: OrderedDict[tuple[int, ...], NDArray[Any]] = OrderedDict()
-        self._kept_bytes = 0
-        self._guard = threading.Lock()
-        self._locks = [threading.Lock() for _ in range(_LOCKS)]
+        self._kept_bytes = self._decoding_bytes = 0
+        self._guard = threading.Condition()
+        self._ongoing: dict[tuple[int, ...], Future[NDArray[Any]]] = {}
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -100,27 +105,54 @@ class CachedPixels:
         return tuple(inside), tuple(target)
 
     def _piece(self, index: tuple[int, ...]) -> "NDArray[Any]":
-        with self._locks[hash(index) % _LOCKS]:
+        own: Future[NDArray[Any]] = Future()
+        with self._guard:
+            held = self._kept.get(index)
+            if held is not None:
+                self._kept.move_to_end(index)
+                return held
+            first = self._ongoing.setdefault(index, own)
+        if first is not own:
+            return first.result()
+        try:
+            own.set_result(self._decoded(index))
+        except BaseException as error:
+            own.set_exception(error)  # for those who wait for the same piece
+            raise
+        finally:
             with self._guard:
-                held = self._kept.get(index)
-                if held is not None:
-                    self._kept.move_to_end(index)
-                    return held
-            piece = self._pixels.read(
-                tuple(
-                    slice(int(starts[at]), int(starts[at + 1]))
-                    for at, starts in zip(index, self._starts, strict=True)
+                del self._ongoing[index]
+        return own.result()
+
+    def _decoded(self, index: tuple[int, ...]) -> "NDArray[Any]":
+        box = tuple(
+            slice(int(starts[at]), int(starts[at + 1]))
+            for at, starts in zip(index, self._starts, strict=True)
+        )
+        size_bytes = math.prod(part.stop - part.start for part in box) * self.dtype.itemsize
+        self._make_room(size_bytes)
+        piece = None
+        try:
+            piece = self._pixels.read(box)
+        finally:
+            with self._guard:
+                self._decoding_bytes -= size_bytes
+                if piece is not None and size_bytes <= self._limit_bytes:
+                    self._kept[index] = piece
+                    self._kept_bytes += piece.nbytes
+                self._guard.notify_all()
+        return piece
+
+    def _make_room(self, size_bytes: int) -> None:
+        """Wait until few enough are being decoded, and drop what was used least lately."""
+        share_bytes = self._limit_bytes * _DECODED_AT_ONCE
+        with self._guard:
+            self._guard.wait_for(
+                lambda: (
+                    self._decoding_bytes == 0 or self._decoding_bytes + size_bytes <= share_bytes
                 )
             )
-            self._keep(index, piece)
-            return piece
-
-    def _keep(self, index: tuple[int, ...], piece: "NDArray[Any]") -> None:
-        if piece.nbytes > self._limit_bytes:
-            return
-        with self._guard:
-            self._kept[index] = piece
-            self._kept_bytes += piece.nbytes
-            while self._kept_bytes > self._limit_bytes:
+            self._decoding_bytes += size_bytes
+            while self._kept and self._kept_bytes + self._decoding_bytes > self._limit_bytes:
                 _, dropped = self._kept.popitem(last=False)
                 self._kept_bytes -= dropped.nbytes

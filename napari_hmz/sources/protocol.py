@@ -6,7 +6,7 @@ Sources are opened on the caller's thread and then read from any number of threa
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
-from napari_hmz.schema import Axes, AxisName, Interval, VolumeRequest
+from napari_hmz.schema import Axes, AxisName, Interval, Sizes, VolumeRequest
 from napari_hmz.schema.base import Message
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ class Origin(Message):
     units: dict[AxisName, str] | None = None
     name: str = ""
     dtypes: tuple[str, ...] | None = None
+    chunks: Sizes | None = None
+    """What it was cut into: another process may have another budget, but must cut alike."""
 
 
 class Source(Protocol):

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from napari_hmz.sources import open_source
 from napari_hmz.sources.arrays import ArrayPixels
-from napari_hmz.sources.chunk_shape import LARGEST_BYTES, suitable_chunks
-from napari_hmz.sources.piece_cache import CACHE_BYTES, CachedPixels
+from napari_hmz.sources.chunk_shape import LARGEST_BYTES, slab, stored_extents, suitable_chunks
+from napari_hmz.sources.piece_cache import PIECES_BYTES, CachedPixels
 from napari_hmz.sources.pixels import Box, Pieces, uniform
 from napari_hmz.testing.source_contract import received
 
@@ -87,7 +87,7 @@ def test_the_cache_gives_any_box_and_never_more_than_its_limit(data: st.DataObje
 def test_planes_are_decoded_once_although_many_chunks_need_them() -> None:
     array = random_array((32, 64, 64), "uint16")
     counting = CountingPixels(array, uniform(array.shape, (1, 64, 64)))
-    cached = CachedPixels(counting, CACHE_BYTES)
+    cached = CachedPixels(counting, PIECES_BYTES)
     for z in range(0, 32, 16):
         for y in range(0, 64, 16):
             for x in range(0, 64, 16):
@@ -120,22 +120,40 @@ def test_chunks_are_small_and_fit_the_cache(
     shape: tuple[int, int, int], itemsize: int, stored: tuple[int, int, int] | None
 ) -> None:
     pieces = None if stored is None else uniform(shape, stored)
-    chunks = suitable_chunks(("z", "y", "x"), shape, itemsize, pieces, CACHE_BYTES)
+    chunks = suitable_chunks(("z", "y", "x"), shape, itemsize, pieces, PIECES_BYTES // 2)
     assert all(1 <= chunk <= extent for chunk, extent in zip(chunks, shape, strict=True))
     assert math.prod(chunks) * itemsize <= LARGEST_BYTES
-    if stored is not None and chunks[0] > min(stored[0], shape[0]):
-        assert chunks[0] * shape[1] * shape[2] * itemsize <= CACHE_BYTES
+    if pieces is not None:
+        held = stored_extents(pieces)
+        box = slab(shape, chunks, held) or chunks
+        assert all(map(int.__le__, chunks, box))
+        is_thin = all(map(int.__le__, chunks, held))
+        assert is_thin or math.prod(box) * itemsize <= PIECES_BYTES // 2
+
+
+@given(shape=st.tuples(*[st.integers(1, 400)] * 3), stored=st.tuples(*[st.integers(1, 400)] * 3))
+def test_no_piece_is_shared_by_boxes_that_are_read_apart(
+    shape: tuple[int, int, int], stored: tuple[int, int, int]
+) -> None:
+    pieces = uniform(shape, stored)
+    chunks = suitable_chunks(("z", "y", "x"), shape, 2, pieces, 2**20)
+    box = slab(shape, chunks, stored_extents(pieces)) or chunks
+    for size, chunk, held, extent in zip(shape, chunks, stored, box, strict=True):
+        is_even = chunk % min(held, size) == 0 or held % chunk == 0
+        if is_even and extent < size:
+            assert extent % min(held, size) == 0
+            assert extent % chunk == 0
 
 
 def test_whole_pieces_make_a_chunk_where_they_are_small() -> None:
     pieces = uniform((640, 640, 640), (32, 32, 32))
-    chunks = suitable_chunks(("z", "y", "x"), (640, 640, 640), 2, pieces, CACHE_BYTES)
+    chunks = suitable_chunks(("z", "y", "x"), (640, 640, 640), 2, pieces, PIECES_BYTES)
     assert all(chunk % 32 == 0 for chunk in chunks)
 
 
 def test_stacks_of_planes_get_flat_chunks_and_volumes_do_not() -> None:
     shape = (500, 1000, 1000)
-    flat = suitable_chunks(("z", "y", "x"), shape, 2, uniform(shape, (1, 1000, 1000)), CACHE_BYTES)
+    flat = suitable_chunks(("z", "y", "x"), shape, 2, uniform(shape, (1, 1000, 1000)), PIECES_BYTES)
     near_cubes = suitable_chunks(("z", "y", "x"), shape, 2)
     assert flat[0] <= 16 < near_cubes[0]
     assert max(near_cubes) / min(near_cubes) <= 2

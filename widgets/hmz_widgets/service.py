@@ -56,6 +56,7 @@ def connect() -> Client:
 
 def open_picture(picture: Picture, dtypes: tuple[str, ...], /) -> Any:  # noqa: ANN401 # a Source
     """Open the array behind a layer as a source."""
+    from napari_hmz.settings import load_settings
     from napari_hmz.sources import open_source
 
     return open_source(
@@ -65,4 +66,5 @@ def open_picture(picture: Picture, dtypes: tuple[str, ...], /) -> Any:  # noqa: 
         units=picture.units,
         name=picture.name,
         dtypes=dtypes,
+        pieces_bytes=load_settings().memory.pieces_bytes,
     )
