@@ -53,3 +53,9 @@ class TestTritonEngine(EngineContract):
 
     def opened(self, packages: Path) -> AbstractAsyncContextManager[Engine]:
         return closing(TritonEngine([self.server.grpc_url]))
+
+
+@pytest.mark.triton
+class TestTritonEngineWithoutSharedMemory(TestTritonEngine):
+    def opened(self, packages: Path) -> AbstractAsyncContextManager[Engine]:
+        return closing(TritonEngine([self.server.grpc_url], shared_memory=False))

@@ -1,27 +1,47 @@
 """The Triton engine: one or several Triton servers over gRPC; the only module that speaks to them.
 
-gRPC, since its calls can be cancelled: what is still queued in Triton is dropped. Everything here
-runs in one event loop. A server that does not answer is left alone for `RETRY_S`, and tried again
-after that.
+gRPC, since its calls can be cancelled: what is still queued in Triton is dropped. With a server on
+this machine, tiles lie in memory that both have mapped (`shared_tiles`), and a call only says
+where; where that cannot be had, tiles travel in the calls. Everything here runs in one event loop.
+A server that does not answer is left alone for `RETRY_S`, and tried again after that.
 """
 
 import asyncio
-import json
+import contextlib
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Never, TypeVar
+from math import prod
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
 
 import numpy as np
-from tritonclient.grpc import InferInput
+from tritonclient.grpc import InferInput, InferRequestedOutput
 from tritonclient.grpc.aio import InferenceServerClient
-from tritonclient.utils import InferenceServerException, np_to_triton_dtype
+from tritonclient.utils import (
+    InferenceServerException,
+    np_to_triton_dtype,
+    triton_to_np_dtype,
+)
 
 from hmz_backend.engines.protocol import Capacity, TileRequest
+from hmz_backend.engines.shared_tiles import SharedRegion, SharedTiles, places
 from hmz_backend.engines.triton_name import network_name, tensor_name, triton_name
-from hmz_backend.engines.words import FAILED, KIND, WORDS, tile_failed, words_of
-from napari_hmz.errors import EngineBusy, EngineFailed, EngineUnavailable
+from hmz_backend.engines.triton_words import (
+    LOST_MODEL,
+    NO_MODEL,
+    NO_REGION,
+    REACHED,
+    REGION_IN_USE,
+    RESULT_TOO_LARGE,
+    first_line,
+    meaning,
+    says,
+    unreachable,
+)
+from hmz_backend.engines.words import KIND, WORDS, tile_failed, words_of
+from napari_hmz.errors import EngineUnavailable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,15 +50,10 @@ RETRY_S = 2.0
 """How long a server that did not answer is passed over while others do."""
 CONTROL_TIMEOUT_S = 120.0
 """For loading a model."""
-REACHED = "StatusCode.UNAVAILABLE"
-LATE = "StatusCode.DEADLINE_EXCEEDED"
-CANCELLED = "StatusCode.CANCELLED"
-UNFIT = "StatusCode.INVALID_ARGUMENT"
-LOST_MODEL = ("Stub process", "is not healthy", "not ready", "unexpected exit")
-"""Words with which Triton 2.51 says that a model process has died; it never starts another."""
-NO_MODEL = ("unknown model", "is not found", "is not ready", "has no available versions")
-FULL = "maximum queue size"
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 Result = TypeVar("Result")
+Sizes = Mapping[str, int]
+"""Output name -> bytes; empty: not to be had before the tile is computed."""
 
 
 @dataclass
@@ -47,6 +62,8 @@ class Server:
 
     url: str
     client: Any
+    tiles: SharedTiles | None = None
+    result_sizes: dict[object, Sizes] = field(default_factory=dict)
     in_flight: int = 0
     shunned_until: float = 0.0
     loaded: dict[str, Capacity] = field(default_factory=dict)
@@ -62,10 +79,13 @@ class TritonEngine:
     ----------
     servers
         gRPC addresses, `host:port`.
+    shared_memory
+        Whether tiles may lie in memory shared with a server on this machine.
     """
 
-    def __init__(self, servers: Sequence[str]) -> None:
+    def __init__(self, servers: Sequence[str], *, shared_memory: bool = True) -> None:
         self._urls = tuple(servers)
+        self._shared_memory = shared_memory
         self._servers: list[Server] = []
         self._closed = False
 
@@ -103,34 +123,37 @@ class TritonEngine:
             If the model failed on the tile, or the tile does not fit it.
         """
         deadline = time.monotonic() + timeout_s
-        inputs = _inputs(request)
+        _check_dtypes(request)
         reasons: list[EngineUnavailable] = []
         for server in self._in_order():
             try:
-                return await self._infer_on(server, request, inputs, deadline)
+                return await self._infer_on(server, request, deadline)
             except EngineUnavailable as error:
                 reasons.append(error)
         raise reasons[0]
 
     async def _infer_on(
-        self, server: Server, request: TileRequest, inputs: Sequence[InferInput], deadline: float
+        self, server: Server, request: TileRequest, deadline: float
     ) -> "Mapping[str, NDArray[Any]]":
         name = triton_name(request.model, request.version)
         server.in_flight += 1
         try:
             await self._ensure(server, name)
             try:
-                return await _call(server, name, inputs, deadline)
+                return await _compute(server, name, request, deadline)
             except InferenceServerException as error:
-                if not _says(error, NO_MODEL):
+                if not says(error, NO_MODEL):
                     raise
                 server.loaded.pop(name, None)  # it was restarted, or the model unloaded by others
             await self._ensure(server, name)
-            return await _call(server, name, inputs, deadline)
+            return await _compute(server, name, request, deadline)
         except InferenceServerException as error:
-            if _says(error, LOST_MODEL):
+            if says(error, LOST_MODEL):
                 await self._replace(server, name)
-            _raise(error, server, request)
+            found = meaning(error, server.url, request)
+            if isinstance(found, EngineUnavailable):
+                _shun(server)
+            raise found from error
         finally:
             server.in_flight -= 1
 
@@ -150,8 +173,13 @@ class TritonEngine:
         if self._closed:
             raise EngineUnavailable("The Triton engine is closed.")
         if not self._servers:  # clients belong to the event loop that they are made in
-            self._servers = [Server(url, InferenceServerClient(url)) for url in self._urls]
+            self._servers = [self._made(url) for url in self._urls]
         return self._servers
+
+    def _made(self, url: str) -> Server:
+        client = InferenceServerClient(url)
+        here = self._shared_memory and _is_here(url)
+        return Server(url, client, SharedTiles(_Regions(client)) if here else None)
 
     def _in_order(self) -> list[Server]:
         now = time.monotonic()
@@ -162,16 +190,60 @@ class TritonEngine:
         self._closed = True
         servers, self._servers = self._servers, []
         for server in servers:
+            if server.tiles is not None:
+                with contextlib.suppress(InferenceServerException):  # it may have ended before us
+                    await server.tiles.close()
             await server.client.close()
 
 
-def _inputs(request: TileRequest) -> list[InferInput]:
+class _Regions:
+    """A Triton's list of system shared memory; a `Registry`."""
+
+    def __init__(self, client: Any) -> None:  # noqa: ANN401 # Triton's client is untyped
+        self._client = client
+
+    async def attach(self, name: str, size_bytes: int) -> bool:
+        try:
+            await self._client.register_system_shared_memory(name, f"/{name}", size_bytes)
+        except InferenceServerException as error:
+            if error.status() == REACHED:
+                raise
+            return False  # it does not see our memory, or may not use it
+        return True
+
+    async def detach(self, name: str) -> bool:
+        try:
+            await self._client.unregister_system_shared_memory(name)
+        except InferenceServerException as error:
+            if not says(error, REGION_IN_USE):
+                raise
+            return False
+        return True
+
+    async def names(self) -> Sequence[str]:
+        status = await self._client.get_system_shared_memory_status()
+        return list(status.regions)
+
+
+def _is_here(url: str) -> bool:
+    return urlsplit(f"//{url}").hostname in LOOPBACK
+
+
+def _check_dtypes(request: TileRequest) -> None:
+    for name, array in request.inputs.items():
+        if np_to_triton_dtype(array.dtype) is None:
+            raise tile_failed(request, name, f"dtype {array.dtype} cannot be sent")
+
+
+def _input(name: str, array: "NDArray[Any]") -> InferInput:
+    code = np_to_triton_dtype(array.dtype)
+    return InferInput(tensor_name(name, array.dtype.name), list(array.shape), code)
+
+
+def _sent_inputs(request: TileRequest) -> list[InferInput]:
     tensors = [_words_input(words_of(request))]
     for name, array in request.inputs.items():
-        code = np_to_triton_dtype(array.dtype)
-        if code is None:
-            raise tile_failed(request, name, f"dtype {array.dtype} cannot be sent")
-        tensor = InferInput(tensor_name(name, array.dtype.name), list(array.shape), code)
+        tensor = _input(name, array)
         tensor.set_data_from_numpy(np.ascontiguousarray(array))
         tensors.append(tensor)
     return tensors
@@ -190,10 +262,10 @@ async def _controlled(server: Server, name: str, action: Awaitable[Result]) -> R
     except TimeoutError as error:
         raise EngineUnavailable(f"Triton at {server.url} did not load {name} in time.") from error
     except InferenceServerException as error:
-        if error.status() == REACHED and not _says(error, NO_MODEL):
+        if error.status() == REACHED and not says(error, NO_MODEL):
             _shun(server)
-            raise EngineUnavailable(_unreachable(server)) from error
-        reason = _first_line(error)
+            raise unreachable(server.url) from error
+        reason = first_line(error)
         raise EngineUnavailable(f"Triton at {server.url} cannot load {name}: {reason}.") from error
 
 
@@ -212,50 +284,99 @@ async def _load(server: Server, name: str) -> Capacity:
     return Capacity(instances=instances, device="gpu" if "KIND_GPU" in kinds else "cpu")
 
 
-async def _call(
-    server: Server, name: str, inputs: Sequence[InferInput], deadline: float
+async def _compute(
+    server: Server, name: str, request: TileRequest, deadline: float
 ) -> "Mapping[str, NDArray[Any]]":
+    """Compute a tile through shared memory if that can be had, else by sending it."""
+    if server.tiles is None:
+        return _received(await _call(server, name, _sent_inputs(request), None, deadline))
+    tile = (name, tuple((n, a.dtype.name, a.shape) for n, a in request.inputs.items()))
+    sizes = server.result_sizes.get(tile, {})
+    *starts, end = places([*(array.nbytes for array in request.inputs.values()), *sizes.values()])
+    region = await server.tiles.take(end)
+    if region is None:
+        return _received(await _call(server, name, _sent_inputs(request), None, deadline))
+    inputs = [_words_input(words_of(request))]
+    for (given, array), start in zip(request.inputs.items(), starts, strict=False):
+        region.put(array, start)
+        inputs.append(_input(given, array))
+        inputs[-1].set_shared_memory(region.name, array.nbytes, start)
+    results = dict(zip(sizes, starts[len(request.inputs) :], strict=True))
+    outputs = _outputs(region, sizes, results)
+    try:
+        result = await _call(server, name, inputs, outputs, deadline)
+    except InferenceServerException as error:
+        server.tiles.give_up(region)
+        if says(error, RESULT_TOO_LARGE):  # not always of one size: no place is kept for it again
+            server.result_sizes[tile] = {}
+            return await _compute(server, name, request, deadline)
+        if not says(error, NO_REGION):
+            raise
+        server.tiles.forget()  # Triton is another process than before
+        return await _compute(server, name, request, deadline)
+    except BaseException:  # cancelled: Triton may still be at work in the region
+        server.tiles.give_up(region)
+        raise
+    if not outputs:
+        server.tiles.give_back(region)
+        server.result_sizes.setdefault(tile, _sizes(result))
+        return _received(result)
+    return _placed(result, server.tiles.results(region), results)
+
+
+def _outputs(
+    region: SharedRegion, sizes: Sizes, starts: Mapping[str, int]
+) -> list[InferRequestedOutput] | None:
+    outputs = []
+    for name, size in sizes.items():
+        outputs.append(InferRequestedOutput(name))
+        outputs[-1].set_shared_memory(region.name, size, starts[name])
+    return outputs or None
+
+
+async def _call(
+    server: Server,
+    name: str,
+    inputs: Sequence[InferInput],
+    outputs: Sequence[InferRequestedOutput] | None,
+    deadline: float,
+) -> Any:  # noqa: ANN401 # Triton's result is untyped
     left_s = max(0.001, deadline - time.monotonic())
-    result = await server.client.infer(name, inputs, client_timeout=left_s)
+    return await server.client.infer(name, inputs, outputs=outputs, client_timeout=left_s)
+
+
+def _received(result: Any) -> "Mapping[str, NDArray[Any]]":  # noqa: ANN401 # as above
     names = [output.name for output in result.get_response().outputs]
     return {name: result.as_numpy(name) for name in names}
 
 
-def _raise(error: InferenceServerException, server: Server, request: TileRequest) -> Never:
-    message, status = str(error.message() or ""), error.status()
-    if FAILED in message:
-        document = message.partition(FAILED)[2]
-        words = json.JSONDecoder().raw_decode(document)[0]
-        raise tile_failed(request, words["tensor"], words["cause"]) from error
-    if status in (LATE, CANCELLED):
-        raise EngineBusy(f"Triton at {server.url} did not answer in time.") from error
-    if FULL in message or _says(error, LOST_MODEL):
-        raise EngineBusy(f"Triton at {server.url}: {_first_line(error)}.") from error
-    if status == REACHED:
-        _shun(server)
-        raise EngineUnavailable(_unreachable(server)) from error
-    if status == UNFIT:
-        tensor = next((n for n in request.inputs if f"'{n}" in message), "")
-        raise tile_failed(request, tensor, _first_line(error)) from error
-    raise EngineFailed(
-        f"{request.model} {request.version} failed in Triton: {_first_line(error)}."
-    ) from error
+def _placed(
+    result: Any,  # noqa: ANN401 # as above
+    memory: "NDArray[np.uint8]",
+    starts: Mapping[str, int],
+) -> "Mapping[str, NDArray[Any]]":
+    arrays = {}
+    for output in result.get_response().outputs:
+        dtype, start = np.dtype(triton_to_np_dtype(output.datatype)), starts[output.name]
+        values = memory[start : start + prod(output.shape) * dtype.itemsize]
+        arrays[output.name] = values.view(dtype).reshape(output.shape)
+    return arrays
+
+
+def _sizes(result: Any) -> Sizes:  # noqa: ANN401 # as above
+    """Return what the outputs of a tile of this shape take; nothing if one is made of texts."""
+    outputs = result.get_response().outputs
+    if any(output.datatype == "BYTES" for output in outputs):
+        return {}
+    dtypes = [np.dtype(triton_to_np_dtype(output.datatype)) for output in outputs]
+    return {
+        output.name: prod(output.shape) * dtype.itemsize
+        for output, dtype in zip(outputs, dtypes, strict=True)
+    }
 
 
 def _shun(server: Server) -> None:
     server.shunned_until = time.monotonic() + RETRY_S
     server.loaded.clear()  # whoever comes back may be another process
-
-
-def _unreachable(server: Server) -> str:
-    return f"Triton at {server.url} cannot be reached."
-
-
-def _says(error: InferenceServerException, words: Sequence[str]) -> bool:
-    message = str(error.message() or "")
-    return any(word in message for word in words)
-
-
-def _first_line(error: InferenceServerException) -> str:
-    line = str(error.message() or "no reason given").strip().splitlines()[0]
-    return line.removeprefix("[request id: <id_unknown>] ").rstrip(".;")[:500]
+    if server.tiles is not None:
+        server.tiles.forget()

@@ -24,7 +24,16 @@ from hmz_backend.engines.bundled import (
 from hmz_backend.engines.embedded import EmbeddedEngine
 from hmz_backend.engines.protocol import Engine, TileRequest
 from hmz_backend.engines.triton import TritonEngine
-from hmz_backend.testing.engine_contract import CRASH, MODEL, SLOW, VERSION, expected, spots, tile
+from hmz_backend.testing.engine_contract import (
+    CRASH,
+    MODEL,
+    SLOW,
+    SLOW_S,
+    VERSION,
+    expected,
+    spots,
+    tile,
+)
 from hmz_backend.zoo.package import load_package
 from hmz_backend.zoo.triton_repository import write_triton_repository
 from napari_hmz.errors import EngineBusy, EngineFailed, EngineUnavailable
@@ -201,6 +210,54 @@ def test_of_several_servers_the_living_one_is_used(server: RunningTriton) -> Non
         await engine.close()
 
     asyncio.run(check())
+
+
+@pytest.mark.parametrize("shared_memory", [True, False])
+def test_tiles_lie_in_shared_memory_if_they_may(
+    server: RunningTriton, *, shared_memory: bool
+) -> None:
+    async def play() -> list[bool]:
+        engine = TritonEngine([server.grpc_url], shared_memory=shared_memory)
+        lies_there = []
+        for seed in range(3):
+            request = tile(spots(seed))
+            found = (await engine.infer(request, timeout_s=30))["labels"]
+            np.testing.assert_array_equal(found, expected(request.inputs["image"], request))
+            lies_there.append(_file_behind(found).endswith("(deleted)"))
+            del found
+        await engine.close()
+        return lies_there
+
+    # The first result says how large the next ones are.
+    assert asyncio.run(play()) == [False, shared_memory, shared_memory]
+    assert not list(SHARED_MEMORY.glob("hmz-tile-*"))
+
+
+def _file_behind(array: NDArray[Any]) -> str:
+    """Return the name of the file that an array is mapped from, as Linux has it."""
+    for line in Path("/proc/self/maps").read_text().splitlines():
+        start, _, rest = line.partition("-")
+        if int(start, 16) <= array.ctypes.data < int(rest.split()[0], 16):
+            return line
+    return ""
+
+
+def test_the_memory_of_a_cancelled_tile_is_not_used_while_triton_is_at_it(
+    server: RunningTriton,
+) -> None:
+    async def play() -> None:
+        engine = TritonEngine([server.grpc_url])
+        await engine.infer(tile(spots(0)), timeout_s=30)  # from now on, results are shared too
+        late = asyncio.create_task(engine.infer(tile(spots(1, holding=SLOW)), timeout_s=30))
+        await asyncio.sleep(0.3)  # it is on the server now
+        late.cancel()
+        request = tile(spots(2))
+        found = (await engine.infer(request, timeout_s=30))["labels"]
+        await asyncio.sleep(SLOW_S + 0.5)  # by then the cancelled one has been written somewhere
+        np.testing.assert_array_equal(found, expected(request.inputs["image"], request))
+        await engine.close()
+
+    asyncio.run(play())
 
 
 def test_a_model_unloaded_by_others_is_loaded_again(server: RunningTriton) -> None:
