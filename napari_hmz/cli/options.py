@@ -99,3 +99,4 @@ VoxelSize = Annotated[
         show_default=False,
     ),
 ]
+WithImage = Annotated[bool, typer.Option(help="Write the image beside the result.")]

@@ -1,21 +1,25 @@
 """`hmz plan`: what a run would do, without sending a voxel."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from napari_hmz.cli import options
 from napari_hmz.cli.request import ImageWords, RunWords
 from napari_hmz.cli.tables import show_table
 from napari_hmz.client import connect
-from napari_hmz.quantities import count_text, size_text, sizes_text, time_text
-from napari_hmz.schema import Plan
+from napari_hmz.forecast import Forecast, check_disk, rows
 
 
 def plan(
     model: Annotated[str, typer.Argument(help="The model's name, as `hmz models` lists it.")],
     source: Annotated[str, typer.Argument(help="The image: zarr, OME-Zarr, TIFF, HDF5, NeXus.")],
+    output: Annotated[
+        Path | None, typer.Argument(help="Where the result would go: is there space for it?")
+    ] = None,
     *,
     version: options.Version = None,
     parameter: options.Parameters = None,
@@ -31,6 +35,7 @@ def plan(
     channel: options.Channel = None,
     time: options.Time = None,
     voxel_size: options.VoxelSize = None,
+    with_image: options.WithImage = False,
     url: options.Url = None,
     engine: options.Engine = None,
     json: options.Json = False,
@@ -41,29 +46,20 @@ def plan(
     with connect(url, engine=engine) as client:
         card = client.model(model, version)
         chosen = wish.options(card)
-        made = client.plan(card.id, image.open(card), **chosen)
+        made = client.plan(
+            card.id, image.open(card), output=output, with_image=with_image, **chosen
+        )
     if json:
         typer.echo(made.model_dump_json())
     else:
         show_table(_table(made))
+    check_disk(made)
 
 
-def _table(plan: Plan) -> Table:
-    region = ", ".join(f"{axis} {start}:{stop}" for axis, (start, stop) in plan.region.items())
-    rows = {
-        "model": f"{plan.model} {plan.version}",
-        "region": f"{region} ({count_text(plan.voxels)} voxels)",
-        "blocks": f"{plan.blocks} of {sizes_text(plan.block)}",
-        "halo": sizes_text(plan.halo),
-        "tile": sizes_text(plan.tile),
-        "to send": f"at most {size_text(plan.bytes_up)} in {plan.chunks_needed} chunks",
-        "to fetch": f"at most {size_text(plan.bytes_down)}",
-        "memory": f"{size_text(plan.memory_bytes)} at the backend",
-        "computing": time_text(plan.seconds),
-    }
+def _table(found: Forecast) -> Table:
     table = Table(show_header=False, box=None)
-    for name, value in rows.items():
+    for name, value in rows(found).items():
         table.add_row(name, value)
-    for warning in plan.warnings:
-        table.add_row("[yellow]note[/yellow]", warning)
+    for warning in found.warnings:
+        table.add_row("[yellow]note[/yellow]", escape(warning))
     return table

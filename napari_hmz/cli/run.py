@@ -32,7 +32,7 @@ def run(
     time: options.Time = None,
     voxel_size: options.VoxelSize = None,
     overwrite: Annotated[bool, typer.Option(help="Replace an output that is there.")] = False,
-    with_image: Annotated[bool, typer.Option(help="Write the image beside the result.")] = False,
+    with_image: options.WithImage = False,
     url: options.Url = None,
     engine: options.Engine = None,
     json: options.Json = False,

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
+from napari_hmz.link_rate import LinkMeter
+
 
 @dataclass(frozen=True, slots=True)
 class Counts:
@@ -72,11 +74,17 @@ class Traffic:
         """Runs while a chunk is on its way up."""
         self._lock = threading.Lock()
         self._counts = Counts()
+        self._link = LinkMeter()
 
     @property
     def counts(self) -> Counts:
         """All figures of one moment."""
         return replace(self._counts, reading_s=self.reading.spent_s, sending_s=self.sending.spent_s)
+
+    @property
+    def link_bytes_per_s(self) -> float | None:
+        """What the link carries while it is full; none if it never was."""
+        return self._link.bytes_per_s
 
     @property
     def bytes_up(self) -> int:
@@ -101,6 +109,8 @@ class Traffic:
     def sent(self, size_bytes: int) -> None:
         """Count a chunk that arrived at the backend."""
         self._add(chunks_up=1, bytes_up=size_bytes)
+        with self._lock:
+            self._link.note(time.monotonic(), self.counts)
 
     def announced_absent(self, chunks: int) -> None:
         """Count chunks that are fill value and were not sent."""

@@ -1,0 +1,95 @@
+"""How much a link carries: learnt while it is full, remembered for the plans of later runs."""
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+WINDOW_S = 1.0
+_BUSY = 0.9
+_NEW = 0.5
+
+
+class Sent(Protocol):
+    """What has been sent up to one moment; `napari_hmz.transfer.Traffic.counts` is one."""
+
+    @property
+    def bytes_up(self) -> int:
+        """Encoded bytes that were sent."""
+
+    @property
+    def reading_s(self) -> float:
+        """Seconds that the sending threads have spent reading the image."""
+
+    @property
+    def sending_s(self) -> float:
+        """Seconds that they have spent waiting for the link."""
+
+
+@dataclass
+class LinkMeter:
+    """The rate of a link, from the times in which something was always on its way.
+
+    A link that waits for a slow disk, or for a backend that wants nothing, says nothing of
+    itself: such times are left out.
+    """
+
+    bytes_per_s: float | None = None
+    _from_s: float | None = None
+    _before: Sent | None = None
+
+    def note(self, now_s: float, sent: Sent) -> None:
+        """Note what has been sent by now."""
+        if self._from_s is None or self._before is None:
+            self._from_s, self._before = now_s, sent
+            return
+        elapsed_s = now_s - self._from_s
+        if elapsed_s < WINDOW_S:
+            return
+        sending_s = sent.sending_s - self._before.sending_s
+        reading_s = sent.reading_s - self._before.reading_s
+        if sending_s >= _BUSY * elapsed_s and sending_s >= 2 * reading_s:
+            rate = (sent.bytes_up - self._before.bytes_up) / elapsed_s
+            old = self.bytes_per_s
+            self.bytes_per_s = rate if old is None else (1 - _NEW) * old + _NEW * rate
+        self._from_s, self._before = now_s, sent
+
+
+@dataclass(frozen=True, slots=True)
+class LinkRates:
+    """What the links to backends have carried, in one small file of this user.
+
+    Parameters
+    ----------
+    file
+        Made when the first rate is kept.
+    """
+
+    file: Path
+
+    def get(self, url: str) -> float | None:
+        """Return the bytes per second to a backend; none if it has not been measured."""
+        rate = self._all().get(url)
+        return float(rate) if isinstance(rate, int | float) and rate > 0 else None
+
+    def put(self, url: str, bytes_per_s: float | None) -> None:
+        """Keep what was measured, if anything was; a full disk is no reason to fail."""
+        if bytes_per_s is None:
+            return
+        with suppress(OSError):
+            self.file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            handle, temporary = tempfile.mkstemp(dir=self.file.parent, suffix=".new")
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                json.dump({**self._all(), url: round(bytes_per_s)}, file)
+            Path(temporary).replace(self.file)
+
+    def _all(self) -> Mapping[str, object]:
+        try:
+            found = json.loads(self.file.read_text("utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
