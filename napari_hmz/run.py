@@ -89,6 +89,11 @@ class Run:
         if output is not None:
             self._follow()
 
+    @property
+    def plan(self) -> schema.Plan:
+        """What the run does, and what was doubtful in what was asked."""
+        return self._last.plan
+
     def info(self) -> schema.Run:
         """Return the run as the backend knows it now.
 

@@ -33,6 +33,10 @@ class Followed(Protocol):
     id: str
     transfer: Traffic
 
+    @property
+    def plan(self) -> schema.Plan:
+        """What it does."""
+
     def watch(self) -> Iterator[Event]:
         """Yield what happens until the run has ended."""
 
@@ -71,6 +75,8 @@ def follow(run: Followed, *, as_json: bool = False) -> schema.Run:
         As `Run.wait`.
     """
     gauge = Gauge(run.transfer)
+    for warning in () if as_json else run.plan.warnings:
+        typer.echo(f"note: {warning}", err=True)
     try:
         with _reporter(run, gauge, as_json=as_json) as reporter:
             for event in run.watch():

@@ -12,9 +12,11 @@ from napari_hmz.cli.follow import Bar, Lines, follow
 from napari_hmz.errors import RunFailed
 from napari_hmz.schema import Event, Progress, Progressed, StateChanged
 from napari_hmz.standing import Gauge, Standing
+from napari_hmz.testing.fake_run import fake_run
 from napari_hmz.transfer import Traffic
 
 DONE = cast("schema.Run", object())
+PLAN = fake_run().plan.model_copy(update={"warnings": ("Nuclei are larger.",)})
 EVENTS: list[Event] = [
     StateChanged(number=1, state="queued"),
     StateChanged(number=2, state="running"),
@@ -38,6 +40,7 @@ class Scripted:
 
     def __init__(self, end: BaseException | None = None) -> None:
         self.id, self.transfer, self.closed, self.end = "r-1", Traffic(), False, end
+        self.plan = PLAN
 
     def watch(self) -> Iterator[Event]:
         yield from EVENTS
@@ -56,8 +59,8 @@ def test_lines_for_a_log(capsys: pytest.CaptureFixture[str]) -> None:
     told = capsys.readouterr()
     assert told.out == ""
     lines = told.err.splitlines()
-    assert lines[0] == "r-1 started"
-    doing = [line.split(":")[0].removeprefix("r-1 ") for line in lines[1:]]
+    assert lines[:2] == ["note: Nuclei are larger.", "r-1 started"]
+    doing = [line.split(":")[0].removeprefix("r-1 ") for line in lines[2:]]
     assert doing == [
         "waiting for the server (queue)",
         "computing",

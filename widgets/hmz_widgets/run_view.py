@@ -78,6 +78,7 @@ class RunView:
             name: OutputLayer(self._viewer, canvas, self._image, begun.run)
             for name, canvas in begun.canvases.items()
         }
+        self._status.note(begun.run.plan.warnings)
         self._status.advance(begun.standing)
         self._cancel_now()
         first = next(iter(self._outputs.values()), None)

@@ -4,6 +4,7 @@ Lives in the Qt main thread.
 """
 
 import re
+from collections.abc import Sequence
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFrame, QLabel, QProgressBar, QVBoxLayout, QWidget
@@ -70,6 +71,10 @@ class StatusView:
         """Show that nothing is going on."""
         self._bar.hide()
         self.say(line)
+
+    def note(self, texts: Sequence[str]) -> None:
+        """Show what the person should know, beside whatever goes on."""
+        self._tell("\n".join(f"⚠ {text}" for text in texts))
 
     def fail(self, error: HmzError) -> None:
         """Show what went wrong and what to do about it."""

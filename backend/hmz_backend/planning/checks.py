@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from hmz_backend.planning.lengths import in_micrometres
 from napari_hmz.errors import (
     DtypeUnsuitable,
     ParameterInvalid,
@@ -12,7 +11,9 @@ from napari_hmz.errors import (
     VolumeEmpty,
     VoxelSizeMismatch,
 )
+from napari_hmz.physical import doubts, sizes_um
 from napari_hmz.schema import (
+    SPATIAL_AXES,
     AxisName,
     InputSpec,
     Interval,
@@ -110,13 +111,13 @@ def check_voxel_size(spec: InputSpec, volume: VolumeRequest, *, ignore: bool) ->
         If they differ by more than the model's tolerance and `ignore` is not set.
     """
     far = []
+    found_um = sizes_um(volume.voxel_size, volume.units, spec.voxel_size_um)
     for axis, expected_um in spec.voxel_size_um.items():
-        found_um = _voxel_size_um(volume, axis)
-        if found_um is None or expected_um <= 0:
+        if axis not in found_um or expected_um <= 0:
             continue
-        factor = max(found_um / expected_um, expected_um / found_um)
+        factor = max(found_um[axis] / expected_um, expected_um / found_um[axis])
         if factor > spec.voxel_size_tolerance * (1 + _ROUNDING):
-            far.append(f"{axis}: {found_um:g} µm, made for {expected_um:g} µm")
+            far.append(f"{axis}: {found_um[axis]:g} µm, made for {expected_um:g} µm")
     if not far:
         return ""
     message = f"The voxel size is far from the model's ({'; '.join(far)})."
@@ -125,8 +126,10 @@ def check_voxel_size(spec: InputSpec, volume: VolumeRequest, *, ignore: bool) ->
     return message
 
 
-def _voxel_size_um(volume: VolumeRequest, axis: AxisName) -> float | None:
-    size, unit = volume.voxel_size.get(axis), volume.units.get(axis)
-    if size is None or unit is None or not size > 0:
-        return None
-    return in_micrometres(size, unit)
+def length_warnings(
+    card: ModelCard, volume: VolumeRequest, given: Mapping[str, ParameterValue]
+) -> list[str]:
+    """Return what is doubtful in the lengths that are given in voxels, for this voxel size."""
+    axes = [axis for axis in card.inputs[0].axes if axis in SPATIAL_AXES]
+    sizes = sizes_um(volume.voxel_size, volume.units, axes)
+    return list(doubts(card.parameters, checked_parameters(card, given), sizes))

@@ -1,13 +1,14 @@
 """The making of a plan: everything checked and fixed before any pixel travels."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hmz_backend.planning.checks import (
     check_extents,
     check_voxel_size,
     checked_parameters,
     checked_region,
+    length_warnings,
     tile_dtype,
 )
 from hmz_backend.planning.chunks import count_plan_chunks
@@ -82,7 +83,7 @@ def make_plan(
             "memory_bytes": tiles_in_flight * tile_memory_bytes(card.tile, voxels),
             "seconds": run_seconds(card.tile, voxels * plan.blocks, seconds_per_voxel),
             "measured": seconds_per_voxel is not None,
-            "warnings": tuple(text for text in (checked.warning, *warnings) if text),
+            "warnings": tuple(text for text in (*checked.warnings, *warnings) if text),
         }
     )
 
@@ -92,7 +93,7 @@ class _Checked:
     region: Region
     roles: AxisRoles
     outputs: tuple[OutputSpec, ...]
-    warning: str
+    warnings: tuple[str, ...]
 
     @property
     def tiled(self) -> tuple[AxisName, ...]:
@@ -110,7 +111,8 @@ def _check(card: ModelCard, volume: VolumeRequest, request: RunRequest) -> _Chec
     checked_parameters(card, request.parameters)
     outputs = wanted_outputs(card, request.outputs)
     warning = check_voxel_size(spec, volume, ignore=request.ignore_voxel_size)
-    return _Checked(region, roles, outputs, warning)
+    doubts = length_warnings(card, volume, request.parameters)
+    return _Checked(region, roles, outputs, (warning, *doubts))
 
 
 def _fit_memory(
@@ -124,10 +126,26 @@ def _fit_memory(
             needed = tiles * tile_memory_bytes(card.tile, tile_voxels(tilings))
             raise PlanImpossible(
                 f"{tiles} tiles of {' x '.join(str(t.tile_px) for t in tilings.values())} voxels "
-                f"need {needed / 2**20:.0f} MiB; the backend has {budget_bytes / 2**20:.0f} MiB."
+                f"need {needed / 2**20:.0f} MiB; the backend has {budget_bytes / 2**20:.0f} MiB.",
+                remedy=_what_fits(card, needs, budget_bytes, tiles),
             )
         needs, tilings = smaller
     return tilings
+
+
+def _what_fits(
+    card: ModelCard, needs: dict[AxisName, AxisNeed], budget_bytes: int, tiles: int
+) -> str:
+    """Return what would help: the blocks that would be chosen if none were asked for."""
+    free = {axis: replace(need, block_px=None) for axis, need in needs.items()}
+    if free == needs:
+        return "Give a smaller halo, or ask the backend's admin for a larger memory budget."
+    try:
+        fitting = _fit_memory(card, free, budget_bytes, tiles)
+    except PlanImpossible as error:
+        return error.remedy
+    sizes = ", ".join(f"{axis} {tiling.block_px}" for axis, tiling in fitting.items())
+    return f"Blocks of {sizes} fit; they are chosen if no block is asked for (--block)."
 
 
 def _smaller(

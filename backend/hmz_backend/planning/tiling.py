@@ -85,7 +85,8 @@ def _fixed(need: AxisNeed) -> AxisTiling:
     if block_px < 1:
         raise PlanImpossible(
             f"The model's tile is {tile_px} voxels along {need.axis}: "
-            f"halos of {need.halo_px} on both sides leave nothing between them."
+            f"halos of {need.halo_px} on both sides leave nothing between them.",
+            remedy=f"Give a halo of at most {(tile_px - 1) // 2} along {need.axis}.",
         )
     block_px = min(block_px, need.block_px or block_px, need.extent_px)
     return AxisTiling(block_px, need.halo_px, tile_px, _ceil_div(need.extent_px, block_px))

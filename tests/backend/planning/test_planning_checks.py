@@ -199,3 +199,43 @@ def test_tiles_stop_at_the_region_where_any_overlap_joins() -> None:
     agreeing = card.model_copy(update={"outputs": (labels_output(("y", "x"), "agreement"),)})
     plan = a_plan(agreeing, volume, region=region)
     assert plan.context == {"y": (6, 94), "x": (0, 100)}
+
+
+def test_a_diameter_that_no_nucleus_has_is_told_of() -> None:
+    diameter = ParameterSpec.model_validate(
+        {
+            "type": "number",
+            "default": 30.0,
+            "unit": "px",
+            "physical": {"of": "nuclei", "typical_um": 12, "smallest_um": 4, "largest_um": 30},
+        }
+    )
+    card = TWO_D.model_copy(update={"parameters": {"diameter": diameter}})
+    fine = an_image({"y": 40, "x": 40}).model_copy(
+        update={"voxel_size": {"y": 50, "x": 50}, "units": {"y": "nm", "x": "nm"}}
+    )
+    (warning,) = a_plan(card, fine).warnings
+    assert "30 px is 1.5 µm" in warning
+    assert "Try 240" in warning
+    assert a_plan(card, fine, parameters={"diameter": 240}).warnings == ()
+    unknown = fine.model_copy(update={"units": {}})
+    assert a_plan(card, unknown).warnings == ()
+
+
+def test_a_block_that_is_too_large_for_the_memory_is_told_with_one_that_fits() -> None:
+    card = TWO_D.model_copy(update={"tile": TileSpec(memory_bytes_per_voxel=64)})
+    volume = an_image({"y": 4000, "x": 4000})
+    request = RunRequest(model="m", volume="v", block={"y": 4000, "x": 4000})
+    with pytest.raises(PlanImpossible) as raised:
+        make_plan(card, volume, request, memory_budget_bytes=2**24, tiles_in_flight=2)
+    assert raised.value.remedy.startswith("Blocks of y 236, x 500 fit")
+    smaller = request.model_copy(update={"block": {"y": 236, "x": 500}})
+    make_plan(card, volume, smaller, memory_budget_bytes=2**24, tiles_in_flight=2)
+
+
+def test_a_halo_that_leaves_no_block_is_told_with_the_largest_that_does() -> None:
+    card = a_model(("y", "x"), sizes={"x": SizeRule(minimum=64, step=0)})
+    with pytest.raises(PlanImpossible) as raised:
+        a_plan(card, an_image({"y": 40, "x": 400}), halo={"x": 40})
+    assert "at most 31" in raised.value.remedy
+    a_plan(card, an_image({"y": 40, "x": 400}), halo={"x": 31})
