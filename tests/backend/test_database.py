@@ -26,6 +26,7 @@ def test_the_migrations_make_the_tables_that_the_code_has(tmp_path: Path) -> Non
         assert compare_metadata(context, Base.metadata) == []
         assert connection.execute(text("pragma journal_mode")).scalar() == "wal"
         assert connection.execute(text("pragma foreign_keys")).scalar() == 1
+        assert connection.execute(text("pragma synchronous")).scalar() == 2, "commits may be lost"
     engine.dispose()
     again = open_database(address(tmp_path))  # a second start finds nothing to do
     again.dispose()

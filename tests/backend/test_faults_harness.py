@@ -2,6 +2,7 @@
 
 import os
 import random
+import time
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,8 @@ def chance(seed: int) -> random.Random:
 def test_a_loss_of_power_spares_what_was_synced_with_its_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(os, "fsync", os.fsync)  # put back afterwards
+    for name in ("fsync", "sync"):
+        monkeypatch.setattr(os, name, getattr(os, name))  # put back afterwards
     write_down_syncs(tmp_path / "log")
     data = tmp_path / "data"
     for folder in ("synced", "unnamed"):
@@ -39,6 +41,10 @@ def test_a_loss_of_power_spares_what_was_synced_with_its_name(
     assert {path.parent.name for path in hurt if path.name != "0"} == {"unnamed"}
     assert all((data / f"synced/{number}").read_bytes() == b"body" for number in range(1, 20))
     assert 10 < len(hurt) < 21  # some are there by luck
+    (data / "unnamed/again").write_bytes(b"body")
+    time.sleep(0.02)  # times of files are those of the kernel's last tick
+    os.sync()
+    assert not drop_unsynced(data, tmp_path / "log", chance(0))
 
 
 def test_a_blended_chunk_is_lost_with_the_tiles_around_it() -> None:

@@ -12,6 +12,7 @@ from sqlalchemy import text
 
 from hmz_backend.database.connection import open_database
 from hmz_backend.testing.faults.rig import GRID
+from hmz_backend.testing.faults.synced import EVERYTHING
 
 FULL = 2
 """SQLite's own number for commits that return only once they are on the disk."""
@@ -82,7 +83,8 @@ def _is_safe(path: Path, log: dict[int, int]) -> bool:
     """Return whether both the content and the name had been synced."""
     status = path.stat()
     named_at = log.get(path.parent.stat().st_ino, 0)
-    return status.st_ino in log and named_at >= status.st_ctime_ns
+    own = status.st_ino in log and named_at >= status.st_ctime_ns
+    return own or status.st_ctime_ns < log.get(EVERYTHING, 0)
 
 
 def _strike(path: Path, chance: random.Random) -> bool:

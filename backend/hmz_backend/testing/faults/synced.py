@@ -15,17 +15,28 @@ if TYPE_CHECKING:
     from _typeshed import FileDescriptorLike
 
 
+EVERYTHING = 0
+"""Stands in the log for all that was written before."""
+
+
 def write_down_syncs(log: Path) -> None:
-    """Let `os.fsync` add a line to `log`: what was synced (inode), and when (ns since 1970)."""
-    sync = os.fsync
+    """Let `os.fsync` and `os.sync` add a line to `log`: the inode, and when (ns since 1970)."""
+    sync, sync_all = os.fsync, os.sync
+
+    def note(inode: int, at_ns: int) -> None:
+        with log.open("a") as file:
+            file.write(f"{inode} {at_ns}\n")
 
     def noted(fd: "FileDescriptorLike") -> None:
         sync(fd)
-        handle = fd if isinstance(fd, int) else fd.fileno()
-        with log.open("a") as file:
-            file.write(f"{os.fstat(handle).st_ino} {time.time_ns()}\n")
+        note(os.fstat(fd if isinstance(fd, int) else fd.fileno()).st_ino, time.time_ns())
 
-    os.fsync = noted
+    def all_noted() -> None:
+        begun_ns = time.time_ns()
+        sync_all()
+        note(EVERYTHING, begun_ns)
+
+    os.fsync, os.sync = noted, all_noted
 
 
 def main() -> None:
