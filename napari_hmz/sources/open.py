@@ -27,7 +27,8 @@ from napari_hmz.sources.protocol import Origin, Source
 from napari_hmz.sources.rechunk import RechunkedSource, v3_document
 from napari_hmz.sources.selection import SelectedPixels, Selection, select
 from napari_hmz.sources.things import image_of
-from napari_hmz.sources.zarr_arrays import VerbatimSource, ZarrPixels, verbatim_document
+from napari_hmz.sources.verbatim import VerbatimSource
+from napari_hmz.sources.zarr_arrays import ZarrPixels, stored_chunks, verbatim_document
 
 _SLABS = 3
 """As many are held: one is being cut while the next is read, and some thread is always late."""
@@ -132,7 +133,7 @@ def _source(image: Image, wish: _Wish) -> Source:
         document = verbatim_document(image.pixels.array, selection)
         if document is not None:
             request = _request(image, selection, geometry, document, dtype)
-            return VerbatimSource(image.pixels.array, selection, request, origin)
+            return VerbatimSource(stored_chunks(image.pixels.array), selection, request, origin)
     pixels = SelectedPixels(image.pixels, selection) if selection.fixed else image.pixels
     chunks = _chunks(pixels, geometry, dtype, wish)
     request = _request(image, selection, geometry, v3_document(pixels.shape, chunks, dtype), dtype)

@@ -50,6 +50,9 @@ class Source(Protocol):
             If `key` is no chunk of this array, or the data cannot be read.
         """
 
+    def place(self, key: str) -> str:
+        """Return where a chunk is stored, for a person who has to repair it: a file, at best."""
+
     def read(self, region: Mapping[AxisName, Interval]) -> "NDArray[Any]":
         """Return the voxels of `region`, in the announced axes and dtype (native byte order).
 

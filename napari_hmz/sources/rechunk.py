@@ -9,6 +9,7 @@ from numcodecs import blosc
 
 from napari_hmz.errors import SourceUnreadable
 from napari_hmz.schema import ArrayDocument, AxisName, Interval, VolumeRequest
+from napari_hmz.sources.attempts import attempted
 from napari_hmz.sources.keys import box_of, index_of
 from napari_hmz.sources.pixels import Pixels, reading
 from napari_hmz.sources.protocol import Origin
@@ -95,6 +96,11 @@ class RechunkedSource:
         whole[tuple(slice(0, extent) for extent in values.shape)] = values
         return _encoded(whole)
 
+    def place(self, key: str) -> str:
+        """Return the image's address: its files have no chunk of this key."""
+        index_of(self._request, key)
+        return self._origin.address if self._origin else self._request.name or "memory"
+
     def read(self, region: Mapping[AxisName, Interval]) -> "NDArray[Any]":
         """Return the voxels of `region`, in the announced axes and dtype."""
         return self._values(box_in(region, self._request))
@@ -110,7 +116,7 @@ class RechunkedSource:
         if self._is_closed:
             raise SourceUnreadable("The image has been closed.")
         with reading(f"{self._request.name or 'The image'} cannot be read"):
-            values = self._pixels.read(box)
+            values = attempted(lambda: self._pixels.read(box))
         extents = tuple(part.stop - part.start for part in box)
         if values.shape != extents:
             raise SourceUnreadable(

@@ -1,16 +1,14 @@
-"""Zarr arrays: sent as they are stored where that may be, else offered as pixels."""
+"""Zarr arrays: which of them can be sent as they are stored; the others are offered as pixels."""
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from napari_hmz.schema import ArrayDocument, AxisName, Interval, VolumeRequest
+from napari_hmz.schema import ArrayDocument
 from napari_hmz.schema.codecs import array_fault
-from napari_hmz.sources.keys import index_of
-from napari_hmz.sources.pixels import Box, Pieces, reading, uniform
-from napari_hmz.sources.protocol import Origin
-from napari_hmz.sources.region import box_in
+from napari_hmz.sources.pixels import Box, Pieces, uniform
 from napari_hmz.sources.selection import Selection
-from napari_hmz.sources.zarr_store import document_of, encoded_chunk
+from napari_hmz.sources.shards import ShardLayout, Shards, inner_document
+from napari_hmz.sources.stored_chunks import StoredChunks
+from napari_hmz.sources.zarr_store import document_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -58,6 +56,8 @@ def verbatim_document(array: "zarr.Array[Any]", selection: Selection) -> ArrayDo
     such a chunk are the same with and without that axis.
     """
     document = document_of(array)
+    if ShardLayout.of(document) is not None:
+        document = inner_document(document) or document
     if array_fault(document):
         return None
     if any(array.chunks[position] != 1 for position in selection.fixed):
@@ -89,55 +89,7 @@ def _narrowed_codec(codec: dict[str, Any], kept: tuple[int, ...]) -> dict[str, A
     return {"name": "transpose", "configuration": {"order": order}}
 
 
-class VerbatimSource:
-    """Sends the chunks of a zarr array as they are stored, without decoding them.
-
-    Parameters
-    ----------
-    selection
-        Axes that the announcement leaves out.
-    request
-        Its array document must be that of `verbatim_document`.
-    """
-
-    def __init__(
-        self,
-        array: "zarr.Array[Any]",
-        selection: Selection,
-        request: VolumeRequest,
-        origin: Origin | None,
-    ) -> None:
-        self._array = array
-        self._selection = selection
-        self._request = request
-        self._origin = origin
-
-    @property
-    def request(self) -> VolumeRequest:
-        """The announcement, without statistics."""
-        return self._request
-
-    @property
-    def origin(self) -> Origin | None:
-        """How another process opens it again."""
-        return self._origin
-
-    def chunk(self, key: str) -> bytes | None:
-        """Return a chunk's stored bytes; none if the store does not hold it."""
-        index = self._selection.widened(index_of(self._request, key), self._selection.fixed)
-        with reading(f"Chunk {key} of {self._request.name or 'the image'} cannot be read"):
-            return encoded_chunk(self._array, index)
-
-    def read(self, region: Mapping[AxisName, Interval]) -> "NDArray[Any]":
-        """Return the voxels of `region`, decoded."""
-        import numpy as np
-
-        box = list(box_in(region, self._request))
-        for position in sorted(self._selection.fixed):
-            box.insert(position, self._selection.fixed[position])  # type: ignore[arg-type] # an index among slices drops its axis
-        with reading(f"{self._request.name or 'The image'} cannot be read"):
-            values = np.asarray(self._array[tuple(box)])
-        return values.astype(np.dtype(self._request.dtype), copy=False)
-
-    def close(self) -> None:
-        """Leave the array's store to whoever opened it."""
+def stored_chunks(array: "zarr.Array[Any]") -> "StoredChunks | Shards":
+    """Return what reads the chunks of `verbatim_document` as they are stored."""
+    layout, stored = ShardLayout.of(document_of(array)), StoredChunks(array)
+    return stored if layout is None else Shards(stored, layout)

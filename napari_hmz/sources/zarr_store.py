@@ -27,21 +27,6 @@ def document_of(array: "zarr.Array[Any]") -> ArrayDocument:
     return ArrayDocument(zarr_format=array.metadata.zarr_format, document=document)
 
 
-def encoded_chunk(array: "zarr.Array[Any]", index: tuple[int, ...]) -> bytes | None:
-    """Return the stored bytes of the chunk at `index`; none if the store does not hold it."""
-    key = array.metadata.encode_chunk_key(index)
-    folder = folder_of(array)
-    if folder is not None:
-        try:
-            return (folder / key).read_bytes()
-        except FileNotFoundError:
-            return None
-    path = f"{array.path}/{key}" if array.path else key
-    # zarr's own loop: sessions of remote stores belong to the first loop that used them
-    found = sync(array.store.get(path, default_buffer_prototype()))
-    return None if found is None else found.to_bytes()
-
-
 def folder_of(node: "zarr.Array[Any] | zarr.Group") -> Path | None:
     """Return the folder that holds the node; none unless it lies in plain files."""
     if isinstance(node.store, LocalStore):

@@ -93,6 +93,10 @@ class FakeSource:
         whole[tuple(slice(0, extent) for extent in part.shape)] = part
         return whole.astype(whole.dtype.newbyteorder("<")).tobytes() if whole.any() else None
 
+    def place(self, key: str) -> str:
+        """Return the name: nothing is stored."""
+        return f"{self.name}/{key}"
+
     def read(self, region: Mapping[AxisName, Interval]) -> NDArray[Any]:
         """Return a region of the array."""
         shape = self.request.shape

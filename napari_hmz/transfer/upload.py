@@ -14,6 +14,7 @@ from napari_hmz.errors import HmzError
 from napari_hmz.http import Http
 from napari_hmz.patience import Patience
 from napari_hmz.schema import Absent, Wanted, wire
+from napari_hmz.sources.damage import REPAIR, damage
 from napari_hmz.sources.protocol import Source
 from napari_hmz.transfer.traffic import Meter, Traffic
 from napari_hmz.transfer.workers import Workers
@@ -178,6 +179,8 @@ class Upload:
             for traffic, _ in self._served:
                 traffic.sent(len(chunk))
             self._ended([key])
+        except (errors.ChunkCorrupt, errors.ChunkTooLarge) as error:
+            self._fail(type(error)(damage(self._source, key, error), remedy=REPAIR))
         except HmzError as error:
             self._fail(error)
         except Exception as error:  # noqa: BLE001 # a source may fail in ways of its own library

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hmz_backend.runs.together import Together
-from hmz_backend.stores.decoding import ChunkDecoder
+from napari_hmz.decoding import ChunkDecoder
 from hmz_backend.stores.grid import ChunkGrid, Index
 from hmz_backend.stores.staged import ABSENT, HELD, MISSING, StagedVolume
 from hmz_backend.testing.planned import a_model, a_plan, an_image

@@ -1,5 +1,6 @@
 import json
 import os
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,8 @@ import dask.array as da
 import numpy as np
 import pytest
 import zarr
-from zarr.codecs import GzipCodec
+from numcodecs import Zstd
+from zarr.codecs import GzipCodec, ZstdCodec
 from zarr.storage import MemoryStore
 
 from napari_hmz.errors import (
@@ -19,7 +21,7 @@ from napari_hmz.errors import (
 )
 from napari_hmz.sources import open_source, reopen
 from napari_hmz.sources.rechunk import RechunkedSource
-from napari_hmz.sources.zarr_arrays import VerbatimSource
+from napari_hmz.sources.verbatim import VerbatimSource
 from napari_hmz.testing.source_contract import keys_of, received
 
 SHAPE = (4, 20, 30)
@@ -56,15 +58,13 @@ def test_attributes_of_the_user_stay_at_home(tmp_path: Path) -> None:
     assert "secret" not in open_source(array).request.model_dump_json()
 
 
-def test_filters_and_shards_are_encoded_anew(tmp_path: Path) -> None:
+def test_what_went_through_filters_is_encoded_anew(tmp_path: Path) -> None:
     from numcodecs import Delta
 
-    delta = stored(tmp_path / "a", zarr_format=2, filters=[Delta(dtype="<u2")])
-    shards = stored(tmp_path / "b", shards=(4, 20, 30))
-    for array in (delta, shards):
-        source = open_source(array)
-        assert isinstance(source, RechunkedSource)
-        np.testing.assert_array_equal(received(source), array[...])
+    array = stored(tmp_path / "a", zarr_format=2, filters=[Delta(dtype="<u2")])
+    source = open_source(array)
+    assert isinstance(source, RechunkedSource)
+    np.testing.assert_array_equal(received(source), array[...])
 
 
 def test_a_chunk_of_one_channel_travels_as_it_is(tmp_path: Path) -> None:
@@ -257,8 +257,24 @@ def test_a_damaged_chunk_is_told_when_it_is_read(tmp_path: Path) -> None:
     stored(tmp_path / "a", compressors=[GzipCodec()])
     (tmp_path / "a/c/0/0/0").write_bytes(b"not gzip")
     source = open_source(tmp_path / "a")
-    with pytest.raises(SourceUnreadable, match="cannot be read"):
+    with pytest.raises(SourceUnreadable) as caught:
         source.read({})
+    file = tmp_path / "a/c/0/0/0"
+    told = f"Chunk c/0/0/0 (z 0:2, y 0:10, x 0:10), stored in {file}, is damaged"
+    assert caught.value.detail.startswith(told)
+
+
+def test_a_bomb_is_not_decoded(tmp_path: Path) -> None:
+    stored(tmp_path / "a", compressors=[ZstdCodec()])
+    (tmp_path / "a/c/0/0/0").write_bytes(bytes(Zstd().encode(bytes(2**28))))
+    source = open_source(tmp_path / "a")
+    tracemalloc.start()
+    try:
+        with pytest.raises(SourceUnreadable, match="announced 400 bytes"):
+            source.read({})
+        assert tracemalloc.get_traced_memory()[1] < 2**20
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize(

@@ -30,12 +30,12 @@ class Chunks:
 
     @property
     def request(self) -> VolumeRequest:
-        document = ArrayDocument(zarr_format=3, document={})
-        sizes: dict[AxisName, int] = {"y": 1, "x": 1}
+        encoding = {"name": "default", "configuration": {"separator": "/"}}
+        document = ArrayDocument(zarr_format=3, document={"chunk_key_encoding": encoding})
         return VolumeRequest(
             axes=("y", "x"),
-            shape=sizes,
-            chunks=sizes,
+            shape={"y": 1, "x": 10 * len(KEYS)},
+            chunks={"y": 1, "x": 10},
             dtype="uint8",
             array=document,
             fingerprint="f" * 16,
@@ -55,6 +55,9 @@ class Chunks:
         if key == self.broken:
             raise errors.SourceUnreadable(f"Chunk {key} is damaged.")
         return None if key in self.absent else key.encode() * 20
+
+    def place(self, key: str) -> str:
+        return f"/images/a.zarr/{key}"
 
     def read(self, region: Mapping[AxisName, Interval]) -> NDArray[Any]:
         return np.zeros(1)
@@ -189,10 +192,11 @@ def test_a_damaged_source_ends_it_with_the_reason(
 def test_a_refused_chunk_ends_it(server: ScriptedServer, upload: Callable[..., Upload]) -> None:
     Staging(server)
     body = json.dumps({"title": "x", "status": 422, "code": "chunk-corrupt"}).encode()
-    server.on("PUT", wire.volume("v"), lambda _: Answer(422, body))
+    server.on("PUT", wire.chunk("v", KEYS[3]), lambda _: Answer(422, body))
     one = upload(Chunks(), Traffic())
     one.join(20.0)
     assert isinstance(one.error, errors.ChunkCorrupt)
+    assert "Chunk c/0/3 (y 0:1, x 30:40), stored in /images/a.zarr/c/0/3" in one.error.detail
 
 
 def test_what_the_backend_lost_is_sent_again(

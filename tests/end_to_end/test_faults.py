@@ -41,6 +41,9 @@ class Held:
         self.gate.wait(60)
         return self.inner.chunk(key)
 
+    def place(self, key: str) -> str:
+        return self.inner.place(key)
+
     def read(self, region: Mapping[AxisName, Interval]) -> Array:
         return self.inner.read(region)
 

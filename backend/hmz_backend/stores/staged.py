@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hmz_backend.stores.atomic import is_leftover, write_whole
-from hmz_backend.stores.decoding import ChunkDecoder
 from hmz_backend.stores.grid import ChunkGrid, Index
+from napari_hmz.decoding import ChunkDecoder
 from napari_hmz.errors import NotFound
 from napari_hmz.schema import Region, VolumeRequest
 

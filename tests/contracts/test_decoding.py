@@ -17,8 +17,8 @@ from numcodecs.zstd import compress
 from zarr.codecs import BloscCodec, BytesCodec, Crc32cCodec, GzipCodec, TransposeCodec, ZstdCodec
 from zarr.storage import MemoryStore
 
-from hmz_backend.stores.decoding import ChunkDecoder
 from hmz_backend.stores.grid import ChunkGrid
+from napari_hmz.decoding import ChunkDecoder
 from napari_hmz.errors import ChunkCorrupt, ChunkTooLarge
 from napari_hmz.schema import AXIS_ORDER, ArrayDocument, VolumeRequest
 from napari_hmz.schema.codecs import announcement_fault

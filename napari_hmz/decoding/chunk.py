@@ -14,7 +14,7 @@ import numpy as np
 from numcodecs import blosc, lz4, zstd
 from numpy.typing import NDArray
 
-from hmz_backend.stores import limits
+from napari_hmz.decoding import limits
 from napari_hmz.errors import ChunkCorrupt, ChunkTooLarge
 from napari_hmz.schema import VolumeRequest
 
