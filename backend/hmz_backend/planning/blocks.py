@@ -113,16 +113,15 @@ def neighbours(plan: Plan, index: int) -> tuple[int, ...]:
     └──┴──┴──┘
     ```
     """
-    here = block_at(plan, index).position
-    reaches = [
-        range(max(0, here[axis] - reach), min(plan.grid[axis], here[axis] + reach + 1))
-        for axis, reach in ((axis, _reach(plan, axis)) for axis in plan.tiled)
-    ]
-    around = (
-        block_index(plan, {**here, **dict(zip(plan.tiled, place, strict=True))})
-        for place in itertools.product(*reaches)
-    )
-    return tuple(sorted(other for other in around if other != index))
+    step, offsets, rest = 1, [0], index
+    for axis in reversed(ordered(plan.grid)):
+        rest, place = divmod(rest, plan.grid[axis])
+        if axis in plan.tiled:
+            reach = _reach(plan, axis)
+            low, high = max(-place, -reach), min(plan.grid[axis] - place, reach + 1)
+            offsets = [base + step * n for n in range(low, high) for base in offsets]
+        step *= plan.grid[axis]
+    return tuple(sorted(index + offset for offset in offsets if offset))
 
 
 def _reach(plan: Plan, axis: AxisName) -> int:

@@ -9,9 +9,10 @@ from hmz_backend.runs.joining import Joining
 from hmz_backend.runs.journal import Journal
 from hmz_backend.runs.labelling import LabelWork
 from hmz_backend.runs.receipt import OutputReceipt
-from hmz_backend.stitching.joining import FinalIds
+from hmz_backend.stitching.objects import FinalIds
 from napari_hmz.schema import OutputResult
 
+JOINED_TOGETHER = 1024  # blocks, when a run is taken up: a cancelled one does not wait for all
 AT_ONCE = 16  # chunks that are made final together, and journalled together
 Settle = Callable[[int], OutputReceipt]
 
@@ -32,8 +33,12 @@ class Finisher:
     async def start(self) -> None:
         """Take up what an earlier driver has left: labels of blocks that are computed already."""
         done = self.journal.computed_blocks()
-        for joining in self.joinings.values():
-            await self.job.in_thread(joining.add, done)
+        for name, joining in self.joinings.items():
+            await self.job.in_thread(joining.restore)
+            for start in range(0, len(done), JOINED_TOGETHER):
+                batch = done[start : start + JOINED_TOGETHER]
+                pairs = await self.job.in_thread(joining.add, batch)
+                await self.journal.tell_merges(name, pairs)
 
     async def after(self, done: Sequence[int]) -> None:
         """Join, or settle, what these blocks make possible."""

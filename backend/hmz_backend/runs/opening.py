@@ -11,6 +11,7 @@ from hmz_backend.runs.brief import Brief
 from hmz_backend.runs.cropping import CropWork
 from hmz_backend.runs.folder import RunFolder
 from hmz_backend.runs.job import Job
+from hmz_backend.runs.join_log import JoinLog
 from hmz_backend.runs.labelling import LabelWork
 from hmz_backend.runs.output_array import OutputFile
 from hmz_backend.runs.output_work import OutputWork
@@ -63,5 +64,6 @@ def make_work(brief: Brief, folder: RunFolder, output: OutputArray) -> OutputWor
         return BlendWork(plan, spec, file, folder.work(name))
     if spec.stitch.mode == "merge-labels":
         context = plan.context or full_region(brief.source.shape)
-        return LabelWork(plan, spec, context, file, folder.work(name))
+        log = JoinLog(folder.work(name) / "joins.log")
+        return LabelWork(plan, spec, context, file, folder.work(name), log)
     return CropWork(plan, spec, file)

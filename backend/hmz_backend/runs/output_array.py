@@ -15,7 +15,7 @@ from numcodecs import blosc, zstd
 from numpy.typing import NDArray
 
 from hmz_backend.stores.atomic import write_whole
-from napari_hmz.schema import OutputArray
+from napari_hmz.schema import OutputArray, Region
 from napari_hmz.schema.output_document import (
     LABEL_KINDS,
     LZ4_LEVEL,
@@ -81,6 +81,17 @@ class OutputFile:
             return bytes(zstd.compress(plain, ZSTD_LEVEL))
         # In a worker thread this takes one thread: the same values give the same bytes.
         return bytes(blosc.compress(plain, b"lz4", LZ4_LEVEL, blosc.BITSHUFFLE))
+
+    def read(self, key: str, region: Region) -> NDArray[Any]:
+        """Return a chunk of labels, as far as it lies in the region that it was written for."""
+        shape = tuple(stop - start for start, stop in (region[axis] for axis in self.spec.axes))
+        dtype = np.dtype(self.spec.dtype).newbyteorder("<")
+        try:
+            body = (self.folder / key).read_bytes()
+        except FileNotFoundError:
+            return np.zeros(shape, dtype)
+        whole = np.frombuffer(zstd.decompress(body), dtype).reshape(self.chunk_shape)
+        return whole[tuple(slice(0, extent) for extent in shape)]
 
     def holds(self, key: str, digest: str) -> bool:
         """Return whether a chunk is as the journal says."""

@@ -1,19 +1,37 @@
-"""What is kept of a tile's labels until its neighbours have been compared with it."""
+"""What is kept of a tile's labels until its neighbours have been compared with it.
 
+As a file: the runs of the labels, in the narrowest data types, packed with zstd.
+
+```
+bytes 0-3   CRC-32 of all that follows          header: int64, see `_header`
+bytes 4-    zstd( header, first, lengths, values )
+```
+"""
+
+import zlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import BinaryIO
+from functools import cached_property
+from typing import Any
 
 import numpy as np
+from numcodecs import zstd
 from numpy.typing import NDArray
 
-from hmz_backend.stitching.rowruns import RowRuns, cut, decode
-from napari_hmz.schema import AxisName, Region
+from hmz_backend.stitching.flatruns import FlatRuns, decode
+from napari_hmz.schema import AxisName, Interval, Region, extents
+
+ZSTD_LEVEL = 1
+_CRC_BYTES = 4
 
 
-@dataclass(frozen=True, slots=True)
+class TornFile(ValueError):
+    """A file is not as it was written."""
+
+
+@dataclass(frozen=True)
 class TileLabels:
-    """The labels of one tile, numbered within the tile, as runs.
+    """The labels of one tile, numbered within the tile; zero where no neighbour sees them too.
 
     ```
     ┌───────────────┐   ids 1 … count: objects with a voxel in the core, in raster order
@@ -27,55 +45,139 @@ class TileLabels:
     axes: tuple[AxisName, ...]
     """The tiled axes, in the output's order."""
     covered: Region
-    """What the runs cover, in the coordinates of the volume."""
-    runs: RowRuns
-    count: int
+    """What the labels cover, in the coordinates of the volume."""
+    runs: FlatRuns
+    """The labels, unsigned."""
     first: NDArray[np.int64]
     """One for each of the ids 1 to count."""
 
-    def within(self, region: Region) -> NDArray[np.generic]:
-        """Return the labels (uint32) of a region that lies in what is covered."""
-        box = [
-            slice(region[axis][0] - self.covered[axis][0], region[axis][1] - self.covered[axis][0])
-            for axis in self.axes
-        ]
-        return decode(cut(self.runs, box))
+    @property
+    def count(self) -> int:
+        """How many objects have a voxel in the core."""
+        return len(self.first)
+
+    @cached_property
+    def labels(self) -> NDArray[Any]:
+        """An unsigned integer for each voxel of `covered`; made once, and kept."""
+        return decode(self.runs, [stop - start for start, stop in self.covered.values()])
+
+    def within(self, region: Region) -> NDArray[Any]:
+        """Return the labels of a region that lies in what is covered, as a view."""
+        return self.labels[_box(self.axes, self.covered, region)]
 
 
-def save(file: Path | BinaryIO, tile: TileLabels) -> None:
-    """Write a tile's labels as `.npz`: arrays only, no pickle."""
-    np.savez(
-        file,
-        axes=np.array(tile.axes, dtype="U1"),
-        covered=np.array([tile.covered[axis] for axis in tile.axes], np.int64),
-        shape=np.array(tile.runs.shape, np.int64),
-        offsets=tile.runs.offsets,
-        stops=_narrow(tile.runs.stops),
-        values=_narrow(tile.runs.values),
-        first=tile.first,
-    )
+def alone(covered: Region, beside: Mapping[AxisName, Sequence[Interval]]) -> Region:
+    """Return the part of a tile that none of its neighbours covers; it may be empty.
+
+    ```
+    lower      ├────────────┤
+    covered           ├──────────────────┤
+    upper                          ├────────────┤
+    alone                   ├──────┤
+    ```
+
+    Parameters
+    ----------
+    covered
+        What the tile covers.
+    beside
+        What the next tiles along an axis cover of that axis.
+    """
+    inner: Region = {}
+    for axis, (start, stop) in covered.items():
+        low, high = start, stop
+        for first, last in beside.get(axis, ()):
+            if first < start or last < stop:
+                low = max(low, last)
+            else:
+                high = min(high, first)
+        inner[axis] = (low, max(low, high))
+    return inner
 
 
-def load(file: Path | BinaryIO) -> TileLabels:
-    """Read what `save` has written; pickles are refused."""
-    with np.load(file, allow_pickle=False) as held:
-        axes: tuple[AxisName, ...] = tuple(held["axes"].tolist())
-        spans = held["covered"].tolist()
-        first = held["first"]
-        return TileLabels(
-            axes=axes,
-            covered={axis: (low, high) for axis, (low, high) in zip(axes, spans, strict=True)},
-            runs=RowRuns(
-                shape=tuple(held["shape"].tolist()),
-                offsets=held["offsets"],
-                stops=held["stops"].astype(np.int64),
-                values=held["values"].astype(np.int64),
-            ),
-            count=len(first),
-            first=first,
-        )
+def hollow(
+    labels: NDArray[Any], axes: Sequence[AxisName], covered: Region, inner: Region
+) -> NDArray[Any]:
+    """Return a copy of labels with zeros in `inner`: what stays is what neighbours see too."""
+    kept = np.array(labels)
+    if 0 not in extents(inner).values():
+        kept[_box(axes, covered, inner)] = 0
+    return kept
 
 
-def _narrow(numbers: NDArray[np.int64]) -> NDArray[np.generic]:
-    """Return the same numbers in the smallest dtype that holds them: most files are small."""
+def to_bytes(tile: TileLabels) -> bytes:
+    """Return a tile's labels as they are kept in a file."""
+    lengths, values = narrow(tile.runs.lengths), narrow(tile.runs.values)
+    header = _header(tile, lengths, values)
+    gaps = np.diff(tile.first, prepend=0)  # ascending: small numbers pack well
+    plain = b"".join(part.tobytes() for part in (header, gaps, lengths, values))
+    body = bytes(zstd.compress(plain, ZSTD_LEVEL))
+    return zlib.crc32(body).to_bytes(_CRC_BYTES, "little") + body
+
+
+def from_bytes(body: bytes) -> TileLabels:
+    """Read what `to_bytes` has made.
+
+    Raises
+    ------
+    TornFile
+        If it is not whole.
+    """
+    check(body)
+    plain = zstd.decompress(body[_CRC_BYTES:])
+    length, axes, covered, header = _read_header(plain)
+    count, runs, length_bytes, value_bytes = header
+    place = length * 8
+    first = np.cumsum(np.frombuffer(plain, "<i8", count, place))
+    place += count * 8
+    lengths = np.frombuffer(plain, f"<u{length_bytes}", runs, place)
+    values = np.frombuffer(plain, f"<u{value_bytes}", runs, place + lengths.nbytes)
+    ends = np.cumsum(lengths, dtype=np.int64)
+    return TileLabels(axes, covered, FlatRuns(ends, values), first)
+
+
+def check(body: bytes) -> None:
+    """Refuse a body that is not whole, without unpacking it.
+
+    Raises
+    ------
+    TornFile
+        If it is not.
+    """
+    found = int.from_bytes(body[:_CRC_BYTES], "little")
+    if len(body) <= _CRC_BYTES or zlib.crc32(body[_CRC_BYTES:]) != found:
+        raise TornFile("the labels of a tile are not as they were written")
+
+
+def narrow(numbers: NDArray[Any]) -> NDArray[Any]:
+    """Return the same numbers in the smallest unsigned dtype that holds them."""
     return numbers.astype(np.min_scalar_type(int(numbers.max(initial=0))))
+
+
+def _header(tile: TileLabels, lengths: NDArray[Any], values: NDArray[Any]) -> NDArray[np.int64]:
+    """Return: number of axes, their letters, start and stop of each, then the four sizes."""
+    letters = [ord(axis) for axis in tile.axes]
+    spans = [end for axis in tile.axes for end in tile.covered[axis]]
+    sizes = [tile.count, len(values), lengths.itemsize, values.itemsize]
+    return np.array([len(letters), *letters, *spans, *sizes], "<i8")
+
+
+def _read_header(plain: bytes) -> tuple[int, tuple[AxisName, ...], Region, list[int]]:
+    number = int(np.frombuffer(plain, "<i8", 1)[0])
+    length = 1 + 3 * number + 4
+    found = np.frombuffer(plain, "<i8", length).tolist()
+    axes: tuple[Any, ...] = tuple(map(chr, found[1 : 1 + number]))
+    spans = found[1 + number : 1 + 3 * number]
+    covered = {axis: (spans[2 * n], spans[2 * n + 1]) for n, axis in enumerate(axes)}
+    return length, axes, covered, found[-4:]
+
+
+def _box(
+    axes: Sequence[AxisName],
+    covered: Mapping[AxisName, tuple[int, int]],
+    region: Mapping[AxisName, tuple[int, int]],
+) -> tuple[slice, ...]:
+    return tuple(
+        slice(region[axis][0] - covered[axis][0], region[axis][1] - covered[axis][0])
+        for axis in axes
+    )

@@ -3,93 +3,93 @@
 ```
 block task      localise ─► core labels (a chunk), TileLabels (a small file)
                                  │
-Joiner.add      matches with the neighbours that are in; a tile is dropped once all of its
+Joiner.add      matched with the neighbours that are in; a tile is dropped once all of its
                 neighbours are in: at any time only the front of the work is kept
                                  │
-Joiner.finish   union-find, final ids 1 … N in raster order of each object's first voxel
+Objects.join    union-find
+Objects.finish  final ids 1 … N in raster order of each object's first voxel
                                  │
 second pass     FinalIds.table(block)[core labels] ─► final chunk
 ```
 
 A `Joiner` belongs to one thread at a time. Memory: the tiles of the front (in `kept`, which may
-be a folder), 16 bytes per object and block it lies in, 16 bytes per join.
+be a folder), and what `objects` states.
 """
 
-from collections.abc import Callable, MutableMapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hmz_backend.stitching.bands import TileLabels
-from hmz_backend.stitching.matching import Pairs, Rule, matches
-from hmz_backend.stitching.unionfind import UnionFind, ranks
+from hmz_backend.stitching.matching import Rule, matches
+from hmz_backend.stitching.objects import Objects
+from hmz_backend.stitching.unionfind import Ids, Pairs
 
-_UINT32_IDS = 2**32 - 1
+
+class Shelf(Protocol):
+    """Holds tiles until their neighbours are in."""
+
+    def put(self, block: int, tile: TileLabels) -> None:
+        """Take a tile."""
+
+    def take(self, block: int) -> TileLabels:
+        """Return a tile that was put here, and keep it."""
+
+    def drop(self, block: int) -> None:
+        """Forget a tile, if it was put here: nobody will ask for it again."""
 
 
 @dataclass(frozen=True, slots=True)
-class FinalIds:
-    """The final id of every object of every block."""
+class MemoryShelf:
+    """A shelf in memory."""
 
-    count: int
-    """How many objects there are: ids are 1 … count."""
-    bases: NDArray[np.int64]
-    """Per block, where its objects begin in `ids`; int64."""
-    counts: NDArray[np.int64]
-    """Per block, how many objects it has."""
-    ids: NDArray[np.int64]
+    tiles: dict[int, TileLabels] = field(default_factory=dict)
 
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """The labels' data type: uint32 as long as that holds them all, else uint64."""
-        return np.dtype(np.uint32 if self.count <= _UINT32_IDS else np.uint64)
+    def put(self, block: int, tile: TileLabels) -> None:
+        """Take a tile."""
+        self.tiles[block] = tile
 
-    def table(self, block: int) -> NDArray[Any]:
-        """Return the final id for each local id of a block; index 0 is background.
+    def take(self, block: int) -> TileLabels:
+        """Return a tile."""
+        return self.tiles[block]
 
-        `table(block)[core_labels]` is the block's final chunk.
-        """
-        table = np.zeros(int(self.counts[block]) + 1, self.dtype)
-        base = int(self.bases[block])
-        table[1:] = self.ids[base : base + int(self.counts[block])]
-        return table
+    def drop(self, block: int) -> None:
+        """Forget a tile."""
+        self.tiles.pop(block, None)
 
 
 class Joiner:
-    """Collects the labels of all blocks of one output, and joins them.
+    """Compares the labels of all blocks of one output.
 
     Parameters
     ----------
-    blocks
-        How many blocks there are.
+    objects
+        Where the objects of all blocks are entered; empty.
     neighbours
         The blocks that each one must be compared with; symmetric.
     rule, threshold
         As in the model's `stitch`.
     kept
-        Holds tiles until their neighbours are in; a dictionary if not given.
+        Holds tiles until their neighbours are in; in memory if not given.
     """
 
     def __init__(
         self,
-        blocks: int,
+        objects: Objects,
         neighbours: Callable[[int], Sequence[int]],
         *,
         rule: Rule,
         threshold: float,
-        kept: MutableMapping[int, TileLabels] | None = None,
+        kept: Shelf | None = None,
     ) -> None:
+        self._objects = objects
         self._neighbours = neighbours
         self._rule: Rule = rule
         self._threshold = threshold
-        self._kept = {} if kept is None else kept
-        self._bases = np.full(blocks, -1, np.int64)
-        self._counts = np.zeros(blocks, np.int64)
-        self._firsts: list[NDArray[np.int64]] = []
-        self._pairs: list[Pairs] = []
-        self._total = 0
+        self._kept: Shelf = MemoryShelf() if kept is None else kept
+        self._lacking = dict[int, int]()
 
     def add(self, block: int, tile: TileLabels) -> Pairs:
         """Take the labels of one block, once, in any order.
@@ -105,62 +105,44 @@ class Joiner:
         ValueError
             If the block is in already.
         """
-        if self._bases[block] >= 0:
-            raise ValueError(f"block {block} is in already")
-        self._bases[block], self._counts[block] = self._total, tile.count
-        self._total += tile.count
-        self._firsts.append(tile.first)
-        self._kept[block] = tile
         around = self._neighbours(block)
-        found = [self._compare(block, tile, other) for other in around if self._is_in(other)]
-        self._drop([block, *around])
-        pairs = np.concatenate([np.empty((0, 2), np.int64), *found])
-        self._pairs.append(pairs - 1)
-        return pairs
+        inside = [other for other in around if self._objects.is_in(other)]
+        self._objects.enter(block, tile.first)
+        self._kept.put(block, tile)
+        found = [self._compare(block, tile, other) for other in inside]
+        self._count_off(block, len(around), inside)
+        return np.concatenate([np.empty((0, 2), np.int64), *found])
 
-    def base(self, block: int) -> int:
-        """Return what is added to a block's local ids to make them provisional ids."""
-        return int(self._bases[block])
+    def restore(self, block: int, first: Ids) -> None:
+        """Take a block that was compared with those before it in an earlier life."""
+        around = self._neighbours(block)
+        inside = [other for other in around if self._objects.is_in(other)]
+        self._objects.enter(block, first)
+        self._count_off(block, len(around), inside)
 
-    def finish(self) -> FinalIds:
-        """Return the final ids; all blocks must be in.
-
-        Raises
-        ------
-        ValueError
-            If a block is missing.
-        """
-        missing = np.flatnonzero(self._bases < 0)
-        if len(missing):
-            raise ValueError(f"{len(missing)} blocks are missing, the first is {missing[0]}")
-        first = np.concatenate([np.empty(0, np.int64), *self._firsts])
-        order = np.argsort(first)
-        rank = np.empty_like(order)
-        rank[order] = np.arange(len(order))
-        # In numbers that follow the raster, the smallest member of a set is its first voxel.
-        sets = UnionFind(len(rank))
-        pairs = rank[np.concatenate([np.empty((0, 2), np.int64), *self._pairs])]
-        sets.union(pairs[:, 0], pairs[:, 1])
-        ids, count = ranks(sets.roots())
-        return FinalIds(count, self._bases.copy(), self._counts.copy(), ids[rank])
+    def release(self, block: int) -> None:
+        """Drop a tile that has come once more, if nobody will ask for it."""
+        if block not in self._lacking:
+            self._kept.drop(block)
 
     @property
     def front(self) -> int:
-        """How many tiles are kept for neighbours still to come."""
-        return len(self._kept)
-
-    def _is_in(self, block: int) -> bool:
-        return bool(self._bases[block] >= 0)
+        """How many blocks are in whose neighbours are not all in."""
+        return len(self._lacking)
 
     def _compare(self, block: int, tile: TileLabels, other: int) -> Pairs:
         # The lower block comes first, so that the result is the same in any order.
-        if block < other:
-            pairs = matches(tile, self._kept[other], self._rule, self._threshold)
-            return pairs + np.array([self.base(block), self.base(other)], np.int64)
-        pairs = matches(self._kept[other], tile, self._rule, self._threshold)
-        return pairs + np.array([self.base(other), self.base(block)], np.int64)
+        low, high = sorted((block, other))
+        known = {block: tile, other: self._kept.take(other)}
+        pairs = matches(known[low], known[high], self._rule, self._threshold)
+        return pairs + np.array([self._objects.base(low), self._objects.base(high)], np.int64)
 
-    def _drop(self, candidates: Sequence[int]) -> None:
-        for block in candidates:
-            if block in self._kept and all(map(self._is_in, self._neighbours(block))):
-                del self._kept[block]
+    def _count_off(self, block: int, neighbours: int, inside: Sequence[int]) -> None:
+        """Note who is in, and drop tiles that nobody will ask for again."""
+        self._lacking[block] = neighbours - len(inside)
+        for other in inside:
+            self._lacking[other] -= 1
+        for number in (block, *inside):
+            if not self._lacking[number]:
+                del self._lacking[number]
+                self._kept.drop(number)

@@ -3,17 +3,17 @@
 Runs in block tasks, on any thread; nothing is shared.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hmz_backend.stitching.bands import TileLabels
+from hmz_backend.stitching.bands import TileLabels, alone, hollow, narrow
 from hmz_backend.stitching.cropping import Placed, arrange, cut_region, result_region
-from hmz_backend.stitching.rowruns import RowRuns, cut, decode, encode
-from napari_hmz.schema import AxisName, OutputArray, OutputSpec, Region, intersection
+from hmz_backend.stitching.flatruns import FlatRuns, decode, encode
+from napari_hmz.schema import AxisName, Interval, OutputArray, OutputSpec, Region, intersection
 
 _LARGEST_TABLE = 1 << 24  # larger ids are made dense first, so that tables stay small
 
@@ -22,9 +22,10 @@ _LARGEST_TABLE = 1 << 24  # larger ids are made dense first, so that tables stay
 class LocalLabels:
     """The labels of one block, numbered 1 … count in raster order, and what joining needs."""
 
-    core: NDArray[np.generic]
-    """The block's own part, uint32, with the axes of the output (iterated ones are one long)."""
+    core: NDArray[Any]
+    """The block's own part, unsigned, with the axes of the output (iterated ones are one long)."""
     tile: TileLabels
+    """What neighbours see too."""
 
     @property
     def count(self) -> int:
@@ -61,7 +62,13 @@ class Whole:
         return strides
 
 
-def localise(result: NDArray[Any], spec: OutputSpec, block: Placed, whole: Whole) -> LocalLabels:
+def localise(
+    result: NDArray[Any],
+    spec: OutputSpec,
+    block: Placed,
+    whole: Whole,
+    beside: Mapping[AxisName, Sequence[Interval]],
+) -> LocalLabels:
     """Return the labels of a block, numbered: those of the core first, in its raster order.
 
     Parameters
@@ -75,39 +82,57 @@ def localise(result: NDArray[Any], spec: OutputSpec, block: Placed, whole: Whole
         Where it was computed.
     whole
         Where it belongs.
+    beside
+        What the results of the next blocks along an axis cover of that axis: of this tile, what
+        none of them covers is left out of the labels that are kept for joining.
     """
     tiled = tuple(axis for axis in whole.output.axes if axis in spec.axes and axis != "c")
-    covered = result_region(spec, block)
+    covered: Region = {axis: result_region(spec, block)[axis] for axis in tiled}
     seen = intersection(covered, whole.context)
     array = cut_region(arrange(result, spec.axes, tiled), tiled, covered, seen)
-    runs = encode(array)
-    core = {axis: block.core[axis] for axis in tiled}
-    box = [slice(*(end - seen[axis][0] for end in core[axis])) for axis in tiled]
-    values = _dense(runs.values)
-    inner = cut(RowRuns(runs.shape, runs.offsets, runs.stops, values), box)
-    table, first_runs = _numbering(values, inner.values)
-    local = RowRuns(runs.shape, runs.offsets, runs.stops, table[values])
-    kept = RowRuns(inner.shape, inner.offsets, inner.stops, table[inner.values])
-    first = _raster(kept, first_runs, tiled, block, whole)
-    tile = TileLabels(tiled, {axis: seen[axis] for axis in tiled}, local, len(first), first)
-    return LocalLabels(arrange(decode(kept), tiled, whole.output.axes), tile)
+    core = cut_region(array, tiled, seen, block.core)
+    shell = hollow(array, tiled, seen, intersection(alone(covered, beside), seen))
+    return _numbered(core, shell, seen, _Place(tiled, block, whole))
 
 
-def _dense(values: NDArray[np.int64]) -> NDArray[np.int64]:
-    if values.max(initial=0) < _LARGEST_TABLE:
-        return values
-    found, dense = np.unique(values, return_inverse=True)
-    shift = 0 if found[0] == 0 else 1
-    return dense.reshape(-1).astype(np.int64) + shift
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a block lies in the whole."""
+
+    tiled: tuple[AxisName, ...]
+    block: Placed
+    whole: Whole
+
+
+def _numbered(core: NDArray[Any], shell: NDArray[Any], seen: Region, place: _Place) -> LocalLabels:
+    inner, outer = encode(core), encode(shell)
+    inner_values, outer_values = _dense(inner.values, outer.values)
+    table, first_runs = _numbering(inner_values, outer_values)
+    narrowed = narrow(table)
+    first = _raster(inner.starts[first_runs], core.shape, place)
+    kept = FlatRuns(outer.ends, narrowed[outer_values])
+    tile = TileLabels(place.tiled, seen, kept, first)
+    own = decode(FlatRuns(inner.ends, narrowed[inner_values]), core.shape)
+    return LocalLabels(arrange(own, place.tiled, place.whole.output.axes), tile)
+
+
+def _dense(inner: NDArray[Any], outer: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the same values, or smaller ones in their place where a table would be too large."""
+    one, other = inner.astype(np.int64), outer.astype(np.int64)
+    if max(one.max(initial=0), other.max(initial=0)) < _LARGEST_TABLE:
+        return one, other
+    both = np.concatenate([[0], one, other])
+    dense = np.unique(both, return_inverse=True)[1].reshape(-1).astype(np.int64)
+    return dense[1 : len(one) + 1], dense[len(one) + 1 :]
 
 
 def _numbering(
-    values: NDArray[np.int64], inner: NDArray[np.int64]
+    inner: NDArray[np.int64], outer: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the new id for each old one, and the first run in the core of each core object."""
-    size = int(values.max(initial=0)) + 1
+    size = int(max(inner.max(initial=0), outer.max(initial=0))) + 1
     in_core = _first_seen(inner, size)
-    in_tile = _first_seen(values, size)
+    in_tile = _first_seen(outer, size)
     in_tile[in_core >= 0] = -1
     core_ids, halo_ids = _by_first(in_core), _by_first(in_tile)
     table = np.zeros(size, np.int64)
@@ -118,10 +143,11 @@ def _numbering(
 
 def _first_seen(values: NDArray[np.int64], size: int) -> NDArray[np.int64]:
     """Return the place of the first run of each value; -1 for those not there, and for 0."""
-    first = np.full(size, len(values), np.int64)
-    np.minimum.at(first, values, np.arange(len(values)))
-    first[0] = len(values)
-    return np.where(first == len(values), -1, first)
+    first = np.full(size, -1, np.int64)
+    backwards = np.arange(len(values) - 1, -1, -1)
+    first[values[backwards]] = backwards  # the last word counts: that of the first run
+    first[0] = -1
+    return first
 
 
 def _by_first(first: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -129,20 +155,12 @@ def _by_first(first: NDArray[np.int64]) -> NDArray[np.int64]:
     return there[np.argsort(first[there])]
 
 
-def _raster(
-    inner: RowRuns,
-    numbers: NDArray[np.int64],
-    tiled: tuple[AxisName, ...],
-    block: Placed,
-    whole: Whole,
-) -> NDArray[np.int64]:
-    """Return the raster index in the whole output of where each of these runs starts."""
-    strides = whole.strides
-    rows, starts = inner.rows[numbers], inner.starts[numbers]
-    places = [*np.unravel_index(rows, inner.shape[:-1]), starts] if len(tiled) > 1 else [starts]
-    index = np.full(len(numbers), _origin(strides, block, whole), np.int64)
-    for axis, place in zip(tiled, places, strict=True):
-        index += place * strides[axis]
+def _raster(starts: NDArray[np.int64], shape: tuple[int, ...], place: _Place) -> NDArray[np.int64]:
+    """Return the raster index in the whole output of voxels of the core, given by their own."""
+    strides = place.whole.strides
+    index = np.full(len(starts), _origin(strides, place.block, place.whole), np.int64)
+    for axis, along in zip(place.tiled, np.unravel_index(starts, shape), strict=True):
+        index += along * strides[axis]
     return index
 
 

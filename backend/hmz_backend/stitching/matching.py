@@ -1,19 +1,18 @@
 """Which objects of two overlapping tiles are the same: by any overlap, or by agreement."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hmz_backend.stitching.bands import TileLabels
+from hmz_backend.stitching.unionfind import Ids, Pairs
 from napari_hmz.schema import extents, intersection
 
 Rule = Literal["agreement", "overlap"]
-Pairs = NDArray[np.int64]
-"""Two columns: an id of the first, an id of the second."""
 
-_LARGEST_COUNT = 1 << 22  # up to here, counting in a table is faster than sorting
+_SMALL_TABLE = 1 << 14  # up to here, counting in a table is faster than sorting, however few runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,33 +47,34 @@ def matches(first: TileLabels, second: TileLabels, rule: Rule, threshold: float)
     return pairs[(pairs[:, 0] <= first.count) & (pairs[:, 1] <= second.count)]
 
 
-def overlaps(first: NDArray[np.generic], second: NDArray[np.generic]) -> Overlaps:
+def overlaps(first: NDArray[Any], second: NDArray[Any]) -> Overlaps:
     """Count the voxels that labels of two arrays of equal shape have in common."""
     left, right, lengths = _joint_runs(first.reshape(-1), second.reshape(-1))
-    first_sizes = np.bincount(left, weights=lengths).astype(np.int64)
-    second_sizes = np.bincount(right, weights=lengths).astype(np.int64)
+    height, width = int(left.max()) + 1, int(right.max()) + 1
+    if height * width <= max(_SMALL_TABLE, 2 * len(left)):
+        counts = np.bincount(left * width + right, lengths, height * width)
+        table = counts.astype(np.int64).reshape(height, width)
+        first_sizes, second_sizes = table.sum(axis=1), table.sum(axis=0)
+        pairs = np.argwhere(table[1:, 1:]) + 1
+        return Overlaps(pairs, table[pairs[:, 0], pairs[:, 1]], first_sizes, second_sizes)
+    return _sparse_overlaps(left, right, lengths)
+
+
+def _sparse_overlaps(left: Ids, right: Ids, lengths: Ids) -> Overlaps:
+    first_sizes = np.bincount(left, lengths).astype(np.int64)
+    second_sizes = np.bincount(right, lengths).astype(np.int64)
     both = (left > 0) & (right > 0)
     width = len(second_sizes)
-    keys = left[both] * width + right[both]
-    if len(first_sizes) * width <= _LARGEST_COUNT:
-        counts = np.bincount(keys, weights=lengths[both])
-        found = np.flatnonzero(counts)
-        shared = counts[found]
-    else:
-        found, inverse = np.unique(keys, return_inverse=True)
-        shared = np.bincount(inverse.reshape(-1), weights=lengths[both])
-    pairs = np.stack([found // width, found % width], axis=1)
-    return Overlaps(pairs, shared.astype(np.int64), first_sizes, second_sizes)
+    keys, inverse = np.unique(left[both] * width + right[both], return_inverse=True)
+    shared = np.bincount(inverse.reshape(-1), lengths[both]).astype(np.int64)
+    return Overlaps(np.stack(np.divmod(keys, width), axis=1), shared, first_sizes, second_sizes)
 
 
-def _joint_runs(
-    first: NDArray[np.generic], second: NDArray[np.generic]
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+def _joint_runs(first: NDArray[Any], second: NDArray[Any]) -> tuple[Ids, Ids, Ids]:
     """Return the values and lengths of the runs in which neither array changes."""
-    is_end = np.ones(len(first), bool)
-    np.not_equal(first[1:], first[:-1], out=is_end[:-1])
-    is_end[:-1] |= second[1:] != second[:-1]
-    ends = np.flatnonzero(is_end)
+    changes = first[1:] != first[:-1]
+    changes |= second[1:] != second[:-1]
+    ends = np.append(np.flatnonzero(changes), len(first) - 1)
     lengths = np.diff(ends, prepend=-1)
     return first[ends].astype(np.int64), second[ends].astype(np.int64), lengths
 
@@ -88,9 +88,7 @@ def agreeing(found: Overlaps, threshold: float) -> Pairs:
     return found.pairs[best & (score >= threshold)]
 
 
-def _is_best(
-    own: NDArray[np.int64], other: NDArray[np.int64], score: NDArray[np.float64]
-) -> NDArray[np.bool_]:
+def _is_best(own: Ids, other: Ids, score: NDArray[np.float64]) -> NDArray[np.bool_]:
     order = np.lexsort((other, -score, own))
     ranked = own[order]
     leads = np.ones(len(own), bool)

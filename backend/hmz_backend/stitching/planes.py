@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hmz_backend.stitching.joining import FinalIds
-from hmz_backend.stitching.matching import Overlaps, Pairs, agreeing, overlaps
-from hmz_backend.stitching.unionfind import UnionFind, ranks
+from hmz_backend.stitching.matching import Overlaps, agreeing, overlaps
+from hmz_backend.stitching.objects import STEP, FinalIds, NewColumn, array_column
+from hmz_backend.stitching.unionfind import Pairs, UnionFind, flatten, rank
 
 PLANE_THRESHOLD = 0.25
 """Least intersection over union: planes are some way apart, and objects taper off."""
@@ -33,30 +33,42 @@ def join_planes(
     pairs_of_planes: Iterable[PlanePair],
     read: Callable[[int], NDArray[Any]],
     threshold: float = PLANE_THRESHOLD,
+    *,
+    column: NewColumn = array_column,
 ) -> FinalIds:
     """Join the objects of neighbouring planes, once those within planes have their ids.
 
     Parameters
     ----------
     ids
-        From `Joiner.finish`.
+        From `Joiner.finish`; they are changed in place.
     pairs_of_planes
         For each two planes that follow each other, the blocks over each other.
     read
         Returns the core labels of a block, in its local ids, as `localise` gave them.
     threshold
         The least intersection over union of two planes' objects.
+    column
+        Makes the column in which objects are joined: 8 bytes each.
 
     Returns
     -------
     The ids of the joined objects: again 1 … N in raster order of their first voxels.
     """
-    sets = UnionFind(ids.count)
+    joined = column("planes")
+    for start in range(0, ids.count, STEP):
+        joined.extend(np.arange(start, min(start + STEP, ids.count)))
+    parents = joined.array
+    sets = UnionFind(parents)
     for blocks in pairs_of_planes:
         found = _plane_matches(ids, blocks, read, threshold) - 1
         sets.union(found[:, 0], found[:, 1])
-    final, count = ranks(sets.roots())
-    return FinalIds(count, ids.bases, ids.counts, final[ids.ids - 1])
+    flatten(parents, STEP)
+    count = rank(parents, STEP)
+    for start in range(0, len(ids.ids), STEP):
+        part = ids.ids[start : start + STEP]
+        part[:] = parents[part - 1]
+    return FinalIds(count, ids.bases, ids.counts, ids.ids)
 
 
 @dataclass(slots=True)

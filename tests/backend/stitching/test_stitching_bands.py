@@ -1,7 +1,6 @@
 """Runs, files and sets: what joining is made of."""
 
-import io
-import zipfile
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -10,10 +9,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 
-from hmz_backend.stitching.bands import TileLabels, load, save
+from hmz_backend.stitching.bands import TileLabels, TornFile, alone, from_bytes, to_bytes
+from hmz_backend.stitching.flatruns import decode, encode
 from hmz_backend.stitching.matching import overlaps
-from hmz_backend.stitching.rowruns import cut, decode, encode
-from hmz_backend.stitching.unionfind import UnionFind, ranks
+from hmz_backend.stitching.unionfind import UnionFind, flatten, rank
 from napari_hmz.schema import SPATIAL_AXES, Region
 
 EXAMPLES = settings(max_examples=60, deadline=None)  # a busy machine is no failure
@@ -24,42 +23,56 @@ LABELS = arrays.arrays(
 
 
 @EXAMPLES
-@given(LABELS, st.data())
-def test_runs_stand_for_the_array_and_any_part_of_it(labels: Labels, data: st.DataObject) -> None:
-    box = []
-    for extent in labels.shape:
-        low = data.draw(st.integers(0, extent - 1))
-        box.append(slice(low, data.draw(st.integers(low + 1, extent))))
-    np.testing.assert_array_equal(decode(encode(labels)), labels)
-    np.testing.assert_array_equal(decode(cut(encode(labels), box)), labels[tuple(box)])
-
-
-@EXAMPLES
 @given(LABELS)
-def test_tiles_survive_a_file_without_pickles(labels: Labels) -> None:
+def test_runs_stand_for_the_array(labels: Labels) -> None:
+    runs = encode(labels)
+    np.testing.assert_array_equal(decode(runs, labels.shape), labels)
+    assert (runs.values[1:] != runs.values[:-1]).all()
+
+
+def tile_of(labels: Labels, first: Sequence[int] = (5, 2**40)) -> TileLabels:
     axes = SPATIAL_AXES[-labels.ndim :]
     covered: Region = {
         axis: (-3, extent - 3) for axis, extent in zip(axes, labels.shape, strict=True)
     }
-    first = np.arange(2, dtype=np.int64) * 2**40
-    file = io.BytesIO()
-    save(file, TileLabels(axes, covered, encode(labels), 2, first))
-    file.seek(0)
-    found = load(file)
-    assert (found.axes, found.covered, found.count) == (axes, covered, 2)
-    np.testing.assert_array_equal(found.first, first)
-    np.testing.assert_array_equal(found.within(covered), labels)
+    return TileLabels(axes, covered, encode(labels), np.array(first, np.int64))
 
 
-def test_a_pickle_in_the_file_is_refused() -> None:
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as held:
-        array = io.BytesIO()
-        np.save(array, np.array([{}], object), allow_pickle=True)
-        held.writestr("axes.npy", array.getvalue())
-    file.seek(0)
-    with pytest.raises(ValueError, match="pickle"):
-        load(file)
+@EXAMPLES
+@given(LABELS, st.data())
+def test_tiles_survive_a_file(labels: Labels, data: st.DataObject) -> None:
+    tile = tile_of(labels)
+    found = from_bytes(to_bytes(tile))
+    assert (found.axes, found.covered, found.count) == (tile.axes, tile.covered, 2)
+    np.testing.assert_array_equal(found.first, tile.first)
+    region: Region = {}
+    for axis, extent in zip(tile.axes, labels.shape, strict=True):
+        low = data.draw(st.integers(0, extent - 1))
+        region[axis] = (low - 3, data.draw(st.integers(low + 1, extent)) - 3)
+    box = tuple(slice(low + 3, high + 3) for low, high in region.values())
+    np.testing.assert_array_equal(found.within(region), labels[box])
+
+
+@EXAMPLES
+@given(LABELS, st.data())
+def test_a_torn_file_is_known(labels: Labels, data: st.DataObject) -> None:
+    body = to_bytes(tile_of(labels))
+    length = data.draw(st.integers(0, len(body) - 1))
+    place = data.draw(st.integers(0, len(body) - 1))
+    for torn in (body[:length], body[:place] + bytes([body[place] ^ 1]) + body[place + 1 :]):
+        with pytest.raises(TornFile):
+            from_bytes(torn)
+
+
+@EXAMPLES
+@given(st.integers(1, 9), st.integers(0, 9), st.integers(1, 9), st.integers(0, 9))
+def test_alone_is_what_no_neighbour_covers(block: int, halo: int, blocks: int, at: int) -> None:
+    at %= blocks
+    tiles = [(n * block - halo, (n + 1) * block + halo) for n in range(blocks)]
+    beside = [tiles[n] for n in (at - 1, at + 1) if 0 <= n < blocks]
+    low, high = alone({"x": tiles[at]}, {"x": beside})["x"]
+    seen = {x for n, ends in enumerate(tiles) if n != at for x in range(*ends)}
+    assert set(range(low, high)) == set(range(*tiles[at])) - seen
 
 
 @EXAMPLES
@@ -90,18 +103,34 @@ def test_sets_are_those_that_pairs_join(size: int, pairs: list[tuple[int, int]])
         merged = groups[a] | groups[b]
         for n in merged:
             groups[n] = merged
-    sets = UnionFind(size)
+    parents = np.arange(size)
+    sets = UnionFind(parents)
     half = np.array(pairs, np.int64).reshape(-1, 2)
-    sets.union(half[::2, 0], half[::2, 1])
-    sets.union(half[1::2, 0], half[1::2, 1])
-    roots = sets.roots()
-    assert roots.tolist() == [min(group) for group in groups]
-    numbers, count = ranks(roots)
-    assert set(numbers.tolist()) == set(range(1, count + 1))
+    lost = [sets.union(part[:, 0], part[:, 1]) for part in (half[::2], half[1::2])]
+    told = np.concatenate(lost)
+    assert len(np.unique(told[:, 0])) == len(told)  # each number is told once
+    roots = [min(group) for group in groups]
+    assert sets.find(np.arange(size)).tolist() == roots
+    assert {*range(size)} - {*roots} == {*told[:, 0].tolist()}
+    flatten(parents, step=3)
+    assert parents.tolist() == roots
+    count = rank(parents, step=3)
+    assert parents.tolist() == [sorted(set(roots)).index(root) + 1 for root in roots]
+    assert count == len(set(roots))
 
 
 def test_a_long_chain_is_joined_quickly() -> None:
     chain = np.random.default_rng(0).permutation(200_000)
-    sets = UnionFind(len(chain))
-    sets.union(chain[:-1], chain[1:])
-    assert not sets.roots().any()
+    parents = np.arange(len(chain))
+    UnionFind(parents).union(chain[:-1], chain[1:])
+    flatten(parents, step=1 << 16)
+    assert not parents.any()
+
+
+def test_a_chain_that_grows_at_its_low_end_is_joined_quickly() -> None:
+    length = 5000
+    sets = UnionFind(np.arange(length))
+    for number in range(length - 1, 0, -1):
+        low, high = np.array([number - 1]), np.array([number])
+        assert sets.union(low, high).tolist() == [[number, number - 1]]
+    assert not sets.find(np.arange(length)).any()

@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from hmz_backend.planning import Block, blocks, neighbours, output_region, plane_pairs, read_tile
-from hmz_backend.stitching.joining import FinalIds, Joiner
+from hmz_backend.runs.labelling import beside
+from hmz_backend.stitching.joining import Joiner
 from hmz_backend.stitching.localising import LocalLabels, Whole, localise
+from hmz_backend.stitching.objects import FinalIds, Objects
 from hmz_backend.stitching.planes import join_planes
 from hmz_backend.testing.planned import a_model, a_plan, an_image, labels_output
 from napari_hmz.schema import AxisName, Plan, Sizes, slices
@@ -58,19 +60,21 @@ class Tiled:
             block,
         )
         whole = Whole(self.plan.region, self.plan.context, self.plan.outputs[0])
-        return localise(self.label(tile), self.card.outputs[0], block, whole)
+        spec = self.card.outputs[0]
+        return localise(self.label(tile), spec, block, whole, beside(self.plan, spec, block))
 
     def join(self, order: Sequence[int] | None = None) -> FinalIds:
+        objects = Objects(self.plan.blocks, step=7)
         joiner = Joiner(
-            self.plan.blocks,
+            objects,
             partial(neighbours, self.plan),
             rule=self.rule,
             threshold=self.threshold,
         )
         for index in order or [block.index for block in blocks(self.plan)]:
-            joiner.add(index, self.locals[index].tile)
+            objects.join(joiner.add(index, self.locals[index].tile))
         assert joiner.front == 0
-        return joiner.finish()
+        return objects.finish()
 
     def whole(self, ids: FinalIds) -> Array:
         output = self.plan.outputs[0]
@@ -285,18 +289,18 @@ def joined_by_hand(planes: list[Array], threshold: float) -> Array:
 
 def test_joining_refuses_a_block_twice_and_one_that_is_missing() -> None:
     tiled = Tiled(np.ones((4, 9), np.uint8), ("y", "x"), components(1), block={"x": 4})
-    joiner = Joiner(tiled.plan.blocks, partial(neighbours, tiled.plan), rule="overlap",
-                    threshold=0.5)  # fmt: skip
+    objects = Objects(tiled.plan.blocks)
+    joiner = Joiner(objects, partial(neighbours, tiled.plan), rule="overlap", threshold=0.5)
     joiner.add(0, tiled.locals[0].tile)
     with pytest.raises(ValueError, match="in already"):
         joiner.add(0, tiled.locals[0].tile)
     with pytest.raises(ValueError, match="missing"):
-        joiner.finish()
+        objects.finish()
 
 
 def test_only_the_front_of_the_work_is_kept() -> None:
     tiled = Tiled(np.ones((4, 200), np.uint8), ("y", "x"), components(1), block={"x": 4})
-    joiner = Joiner(tiled.plan.blocks, partial(neighbours, tiled.plan), rule="overlap",
+    joiner = Joiner(Objects(tiled.plan.blocks), partial(neighbours, tiled.plan), rule="overlap",
                     threshold=0.5)  # fmt: skip
     fronts = []
     for index in range(tiled.plan.blocks):
