@@ -30,6 +30,7 @@ from hmz_backend.runs.catalogue import Catalogue, Packages
 from hmz_backend.runs.parts import Parts
 from hmz_backend.runs.planner import Planner
 from hmz_backend.runs.service import RunService
+from hmz_backend.runs.shelf import Shelf
 from hmz_backend.runs.volumes import Volumes
 from hmz_backend.settings import Settings
 from hmz_backend.stores.cache import ChunkCache
@@ -120,13 +121,12 @@ async def _running(
         make_executor(worker) if make_executor else LocalExecutor(worker, settings.tiles_in_flight)
     )
     catalogue = Catalogue(packages, threads)
-    store = Volumes(
-        database,
-        StagingArea(settings.data_dir / "volumes", settings.staging_quota_bytes),
-        ChunkCache(settings.chunk_cache_bytes),
-        threads,
-        settings.credit_bytes,
+    area = StagingArea(
+        settings.data_dir / "volumes", settings.staging_quota_bytes, settings.disk_reserve_bytes
     )
+    shelf = Shelf(area, threads, settings.stream_bytes)
+    cache = ChunkCache(settings.chunk_cache_bytes)
+    store = Volumes(database, shelf, cache, threads, settings.credit_bytes)
     parts = Parts(
         database, store, dispatcher, made, threads, settings.tiles_in_flight, settings.workers
     )
@@ -145,6 +145,7 @@ async def _running(
     finally:
         warming.cancel()
         await service.stop()
+        await store.close()
         await made.close()
         await engine.close()
         threads.shutdown(cancel_futures=True)

@@ -63,6 +63,14 @@ class Settings(BaseSettings):
     """The largest decoded chunk that a volume may announce."""
     staging_quota_bytes: int = Field(default=200 * GIB, ge=1)
     """What all staged chunks together may take on disk."""
+    stream_bytes: int = Field(default=16 * GIB, ge=1)
+    """What one image that passes through as a stream may take of that at a time, decoded."""
+    disk_reserve_bytes: int = Field(default=GIB, ge=0)
+    """What staged chunks leave free on the disk."""
+    volume_ttl_s: float = Field(default=14 * 86400.0, ge=0)
+    """How long staged chunks are kept after their last use."""
+    run_ttl_s: float = Field(default=0.0, ge=0)
+    """How long the outputs of a run are kept after its end; 0: for ever."""
     credit_bytes: int = Field(default=64 * MIB, ge=1)
     """Decoded size of the chunks that one client may have under way."""
     engine_timeout_s: float = Field(default=600.0, gt=0)

@@ -125,17 +125,6 @@ def test_a_full_disk_refuses_chunks(user: User, monkeypatch: pytest.MonkeyPatch)
     assert problem(answer).code == "disk-full"
 
 
-def test_the_quota_refuses_chunks(tmp_path: Path, engine: FakeEngine) -> None:
-    image = np.random.default_rng(1).integers(0, 255, (20, 50, 44)).astype("uint8")
-    live = LiveBackend(tmp_path, engine, CARDS, {"staging_quota_bytes": 3000})
-    with live, live.client() as http:
-        user = User(http, image, (8, 16, 16))
-        user.announce()
-        bodies = encoded_chunks(image, user.chunks)
-        assert user.put("c/0/0/0", bodies["c/0/0/0"]).status_code == 204
-        assert problem(user.put("c/0/0/1", bodies["c/0/0/1"])).code == "quota-exceeded"
-
-
 def test_a_run_waits_for_an_engine_that_is_down_and_goes_on(user: User, engine: FakeEngine) -> None:
     engine.available = False
     user.announce()

@@ -1,4 +1,5 @@
 import errno
+import shutil
 import threading
 from pathlib import Path
 from typing import Any
@@ -13,14 +14,16 @@ from numpy.typing import NDArray
 from hmz_backend.stores.atomic import write_whole
 from hmz_backend.stores.cache import ChunkCache
 from hmz_backend.stores.reader import StagedChunkBroken, VolumeReader
-from hmz_backend.stores.staged import ABSENT, HELD, MISSING
+from hmz_backend.stores.staged import ABSENT, ABSENT_FILE, HELD, MISSING
 from hmz_backend.stores.staging import StagingArea
+from hmz_backend.testing.planned import an_image
 from hmz_backend.testing.volumes import announcement, encoded_chunks
 from napari_hmz.errors import DiskFull, NotFound, QuotaExceeded
 from napari_hmz.schema import AxisName, Region
 
 IMAGE = np.random.default_rng(1).integers(0, 999, (20, 30, 40)).astype("uint16")
 CHUNKS = (8, 16, 16)
+DOCUMENT = announcement(IMAGE, CHUNKS).array.document
 
 
 def area(tmp_path: Path, quota: int = 10**9) -> StagingArea:
@@ -31,14 +34,14 @@ def area(tmp_path: Path, quota: int = 10**9) -> StagingArea:
 
 def test_what_is_held_is_found_again_by_looking(tmp_path: Path) -> None:
     staging, request = area(tmp_path), announcement(IMAGE, CHUNKS)
-    staged = staging.open("v", request)
+    staged = staging.scan("v", request)
     chunks = encoded_chunks(IMAGE, CHUNKS)
     staging.put(staged, "c/0/0/0", chunks["c/0/0/0"])
     staging.put(staged, "c/2/1/2", chunks["c/2/1/2"])
-    staging.absent(staged, ["c/1/1/1", "c/0/0/0"])
+    staging.absent(staged, [(1, 1, 1), (0, 0, 0)])
     (tmp_path / "v" / "array" / "c" / "0" / "0" / ".1.abc.part").write_bytes(b"torn")
     again = StagingArea(tmp_path, 10**9)
-    found = again.open("v", request)
+    found = again.scan("v", request)
     assert found.marks[0, 0, 0] == HELD
     assert found.marks[1, 1, 1] == ABSENT
     assert found.marks[0, 1, 0] == MISSING
@@ -52,24 +55,65 @@ def test_what_is_held_is_found_again_by_looking(tmp_path: Path) -> None:
 )
 def test_keys_that_are_no_chunks_do_not_exist(tmp_path: Path, key: str) -> None:
     staging = area(tmp_path)
-    staged = staging.open("v", announcement(IMAGE, CHUNKS))
+    staged = staging.scan("v", announcement(IMAGE, CHUNKS))
     with pytest.raises(NotFound):
         staging.put(staged, key, b"x")
 
 
 def test_the_quota_is_kept_and_nothing_is_stored_beyond_it(tmp_path: Path) -> None:
     staging = area(tmp_path, quota=100)
-    staged = staging.open("v", announcement(IMAGE, CHUNKS))
+    staged = staging.scan("v", announcement(IMAGE, CHUNKS))
     staging.put(staged, "c/0/0/0", bytes(60))
     with pytest.raises(QuotaExceeded):
         staging.put(staged, "c/0/0/1", bytes(60))
     assert staging.bytes_held == 60
     staging.put(staged, "c/0/0/1", bytes(40))
-    with pytest.raises(QuotaExceeded):
-        staging.announce("w", announcement(IMAGE, CHUNKS))
-    staging.discard(staged, "c/0/0/1")
-    assert staging.bytes_held == 60
+    staging.drop(staged, [(0, 0, 1), (1, 0, 0)])
+    assert staging.bytes_held == staged.bytes_held == 60
     assert staged.is_missing((0, 0, 1))
+    staging.remove("v")
+    assert staging.bytes_held == 0
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_disk_keeps_its_reserve(tmp_path: Path) -> None:
+    free = shutil.disk_usage(tmp_path).free
+    staging = StagingArea(tmp_path, 10**9, disk_reserve_bytes=free + 2**40)
+    staged = staging.scan("v", announcement(IMAGE, CHUNKS))
+    with pytest.raises(DiskFull):
+        staging.put(staged, "c/0/0/0", bytes(60))
+    assert staged.is_missing((0, 0, 0))
+
+
+def test_absent_chunks_survive_a_torn_file(tmp_path: Path) -> None:
+    request = announcement(IMAGE, CHUNKS)
+    staging = StagingArea(tmp_path, 10**9)
+    staged = staging.scan("v", request)
+    staging.absent(staged, [(0, 0, 1), (2, 1, 2), (0, 0, 1)])
+    staging.absent(staged, [(0, 0, 1), (1, 0, 0)])
+    path = tmp_path / "v" / ABSENT_FILE
+    assert path.stat().st_size == 8 * 3
+    path.write_bytes(path.read_bytes()[:-3] + b"\0" * 2)
+    found = staging.scan("v", request)
+    assert (found.held, found.absent) == (0, 2)
+    assert found.marks[0, 0, 1] == found.marks[2, 1, 2] == ABSENT
+    path.write_bytes(bytes(24))  # a page that was never written
+    assert staging.scan("v", request).absent == 0
+    staging.absent(found := staging.scan("v", request), [(2, 1, 1)])
+    assert staging.scan("v", request).absent == found.absent == 1
+
+
+def test_announcing_a_million_absent_chunks_costs_what_each_word_says(tmp_path: Path) -> None:
+    request = an_image({"y": 10_000, "x": 10_000}, {"y": 10, "x": 10}, document=DOCUMENT)
+    staging = StagingArea(tmp_path, 10**9)
+    staged = staging.scan("v", request)
+    path = tmp_path / "v" / ABSENT_FILE
+    written = 0
+    for row in range(0, 1000, 100):
+        staging.absent(staged, [(row, column) for column in range(1000)])
+        written += path.stat().st_size - written
+    assert written == 8 * 10_000
+    assert staged.bound_bytes == (10**6 - 10_000) * 100
 
 
 def test_a_full_disk_is_an_error_and_leaves_nothing(
@@ -87,7 +131,7 @@ def test_a_full_disk_is_an_error_and_leaves_nothing(
 
 def filled(tmp_path: Path, cache: ChunkCache) -> VolumeReader:
     staging = area(tmp_path)
-    staged = staging.open("v", announcement(IMAGE, CHUNKS))
+    staged = staging.scan("v", announcement(IMAGE, CHUNKS))
     for key, body in encoded_chunks(IMAGE, CHUNKS).items():
         staging.put(staged, key, body)
     return VolumeReader("v", staged, cache)
@@ -166,14 +210,14 @@ def test_a_torn_chunk_is_told_by_its_key(tmp_path: Path) -> None:
 
 def test_a_missing_chunk_is_never_read_as_fill_value(tmp_path: Path) -> None:
     staging = area(tmp_path)
-    staged = staging.open("v", announcement(IMAGE, CHUNKS))
+    staged = staging.scan("v", announcement(IMAGE, CHUNKS))
     with pytest.raises(StagedChunkBroken):
         VolumeReader("v", staged, ChunkCache(0)).read({"z": (0, 8), "y": (0, 16), "x": (0, 16)})
 
 
 def test_chunks_that_are_absent_read_as_fill_value(tmp_path: Path) -> None:
     staging = area(tmp_path)
-    staged = staging.open("v", announcement(IMAGE, CHUNKS))
-    staging.absent(staged, ["c/0/0/0"])
+    staged = staging.scan("v", announcement(IMAGE, CHUNKS))
+    staging.absent(staged, [(0, 0, 0)])
     reader = VolumeReader("v", staged, ChunkCache(0))
     assert not reader.read({"z": (0, 8), "y": (0, 16), "x": (0, 16)}).any()

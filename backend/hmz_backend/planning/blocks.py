@@ -146,16 +146,16 @@ def blocks_in(plan: Plan, region: Region) -> list[int]:
 
 def blocks_reading(plan: Plan, region: Region) -> list[int]:
     """Return the blocks whose tile reads a voxel of `region`, ascending."""
-    ranges: list[range] = []
-    for axis in ordered(plan.grid):
-        whole = plan.context.get(axis, plan.region[axis])
-        low, high = intersection({axis: whole}, region)[axis]
-        ranges.append(_reading_range(plan, axis, (low, high)) if high > low else range(0))
-    return _indices(plan, ranges)
+    axes = ordered(plan.grid)
+    return _indices(plan, [reading_range(plan, axis, region.get(axis)) for axis in axes])
 
 
-def _reading_range(plan: Plan, axis: AxisName, interval: Interval) -> range:
-    low, high = interval
+def reading_range(plan: Plan, axis: AxisName, interval: Interval | None) -> range:
+    """Return which blocks along one axis read a voxel of an interval; none: of the whole axis."""
+    whole = plan.context.get(axis, plan.region[axis])
+    low, high = intersection({axis: whole}, {axis: interval or whole})[axis]
+    if high <= low:
+        return range(0)
     origin = plan.region[axis][0] - plan.halo[axis]
     first = (low - origin - plan.tile[axis]) // plan.block[axis] + 1
     last = -(-(high - origin) // plan.block[axis])

@@ -4,9 +4,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from hmz_backend.planning.chunks import largest_chunk_set
+from hmz_backend.planning.estimate import chunk_bytes
 from napari_hmz.errors import (
     DtypeUnsuitable,
     ParameterInvalid,
+    QuotaExceeded,
     RegionInvalid,
     VolumeEmpty,
     VoxelSizeMismatch,
@@ -19,6 +22,7 @@ from napari_hmz.schema import (
     Interval,
     ModelCard,
     ParameterValue,
+    Plan,
     Region,
     VolumeRequest,
     resolve_parameters,
@@ -96,6 +100,25 @@ def checked_parameters(
             "; ".join(f"{problem.name}: {problem.message}" for problem in problems) + "."
         )
     return values
+
+
+def check_slots(plan: Plan, volume: VolumeRequest, slots: int) -> None:
+    """Refuse a run on a streamed volume of which no more than `slots` chunks are held at a time.
+
+    Raises
+    ------
+    QuotaExceeded
+        If a single tile reads more.
+    """
+    most = largest_chunk_set(plan, volume)
+    if most > slots:
+        size = chunk_bytes(volume)
+        raise QuotaExceeded(
+            f"A tile reads {most} chunks of the image ({most * size / 2**20:.0f} MiB); the staging "
+            f"area has room for {slots} ({slots * size / 2**20:.0f} MiB).",
+            remedy="Take a smaller block, store the image in smaller chunks, try again when other "
+            "runs have ended, or ask the backend's admin for more (`stream_bytes`).",
+        )
 
 
 def check_voxel_size(spec: InputSpec, volume: VolumeRequest, *, ignore: bool) -> str:

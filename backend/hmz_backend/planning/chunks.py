@@ -6,7 +6,9 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from hmz_backend.planning.blocks import Block, blocks_reading, tile_part
+import numpy as np
+
+from hmz_backend.planning.blocks import Block, blocks_reading, reading_range, tile_part
 from napari_hmz.errors import ChunkRejected
 from napari_hmz.schema import AxisName, Interval, Plan, Region, VolumeRequest
 
@@ -140,3 +142,25 @@ def count_plan_chunks(plan: Plan, volume: VolumeRequest) -> int:
         chunk = _chunk_range(volume, "c", part["c"]) if "c" in part else range(1)
         spans[(chunk.start, chunk.stop)] = count_chunks(volume, part)
     return sum(spans.values())
+
+
+def chunk_readers(plan: Plan, volume: VolumeRequest, axis: AxisName) -> list[range]:
+    """Return, for each chunk along one axis, which blocks along that axis read it."""
+    extent, length = volume.shape[axis], volume.chunks[axis]
+    spans = [(low, min(low + length, extent)) for low in range(0, extent, length)]
+    if axis == "c" and plan.channels:  # every tile reads the channels that the model takes
+        taken = {channel // length for channel in plan.channels}
+        return [range(plan.grid[axis] if number in taken else 0) for number in range(len(spans))]
+    return [reading_range(plan, axis, span) for span in spans]
+
+
+def largest_chunk_set(plan: Plan, volume: VolumeRequest) -> int:
+    """Return how many chunks the most demanding tile reads."""
+    most = 1
+    for axis in volume.axes:
+        read = np.zeros(plan.grid[axis] + 1, np.int64)
+        for blocks in chunk_readers(plan, volume, axis):
+            read[blocks.start] += 1
+            read[blocks.stop] -= 1
+        most *= int(np.cumsum(read).max())
+    return most

@@ -93,5 +93,5 @@ async def wanted(
 
     Chunks that are under way are named again until they have come: the client leaves them out.
     """
-    staged = await at.volumes.open(caller, volume)
-    return await at.volumes.wanted(staged, volume, timeout_s)
+    await at.volumes.open(caller, volume)
+    return await at.volumes.wanted(volume, timeout_s)

@@ -23,17 +23,19 @@ from dataclasses import dataclass, field
 from math import prod
 
 from hmz_backend.executors.protocol import BlockTask, Outcome, Ticket
+from hmz_backend.planning.checks import check_slots
 from hmz_backend.runs import records
 from hmz_backend.runs.finishing import Finisher
 from hmz_backend.runs.frontier import Frontier
 from hmz_backend.runs.job import Job
 from hmz_backend.runs.journal import Journal
+from hmz_backend.runs.open_volume import Demand
 from hmz_backend.runs.outlook import Outlook
 from hmz_backend.runs.parts import Parts
+from hmz_backend.runs.readers import Readers
 from hmz_backend.runs.receipt import Receipt
 from hmz_backend.runs.state import StateKeeper
 from hmz_backend.runs.throughput import Throughput
-from hmz_backend.runs.volumes import Demand
 from hmz_backend.stores.grid import Index
 from napari_hmz.errors import HmzError, InternalError
 from napari_hmz.schema import OutputResult, Progress, Region, Run, Waiting
@@ -70,6 +72,7 @@ class Driver:
     _tickets: dict[Ticket, int] = field(default_factory=dict)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _queued: bool = False
+    _readers: Readers | None = None
     _told: Progress | None = None
     _told_at_s: float = 0.0
 
@@ -108,7 +111,8 @@ class Driver:
     def progress(self) -> Progress:
         """Return how far the run is."""
         plan, now_s = self.run.plan, time.monotonic()
-        needed, held = self.job.chunks()
+        marks, readers = self.job.staged.marks, self._readers
+        needed, held = self.job.chunks() if readers is None else readers.count(marks)
         waiting_for = self._waiting_for()
         return Progress(
             blocks_done=self.journal.blocks_done,
@@ -136,7 +140,8 @@ class Driver:
         return "queue" if self._queued else ""
 
     async def _compute(self) -> None:
-        demand = Demand(self.frontier.wanted, self._on_chunk_arrived)
+        self._readers = await self._count_readers()
+        demand = Demand(self.frontier, self._on_chunk_arrived, self._readers)
         self.parts.volumes.demand(self.job.brief.volume, demand)
         try:
             while not self.journal.is_computed:
@@ -210,9 +215,26 @@ class Driver:
         good = [receipt for receipt in receipts if not receipt.broken]
         await self.journal.computed(good)
         done = [receipt.block for receipt in good]
+        await self._pass_on(done)
         voxels = sum(self.job.voxels(block) for block in done)
         self.outlook.computed(voxels, len(done), time.monotonic())
         await self.finisher.after(done)
+
+    async def _pass_on(self, done: Sequence[int]) -> None:
+        """Let a streamed volume forget what these blocks were the last to read."""
+        self.frontier.done(done)
+        if self._readers is not None:
+            read = (self._readers.done(self.job.block(number)) for number in done)
+            await self.parts.volumes.passed(self.job.brief.volume, set().union(*read))
+
+    async def _count_readers(self) -> Readers | None:
+        """Return which chunks are left to read, if the volume passes through as a stream."""
+        brief, slots = self.job.brief, self.parts.volumes.slots(self.job.brief.volume)
+        if slots is None:
+            return None
+        check_slots(brief.plan, brief.source, slots)
+        pending = self.journal.pending()
+        return await self.parts.in_thread(Readers.of, brief.plan, brief.source, pending)
 
     async def _want_again(self, block: int, key: str) -> None:
         log.warning("run %s: chunk %s is damaged and wanted again", self.run.id, key)

@@ -5,7 +5,7 @@ thousand; the window moves on as blocks are taken. Runs on the event loop, touch
 """
 
 import heapq
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -45,6 +45,7 @@ class Frontier:
     _waiting: dict[int, set[Index]] = field(default_factory=dict)
     _by_chunk: dict[Index, set[int]] = field(default_factory=dict)
     _ready: list[tuple[int, int]] = field(default_factory=list)
+    _under_way: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         """Give each block its place in the order."""
@@ -59,15 +60,37 @@ class Frontier:
         self._fill()
         while self._ready:
             block = heapq.heappop(self._ready)[1]
-            if self.pending[block]:
-                self.pending[block] = False
-                return block
+            if not self.pending[block]:
+                continue
+            missing = self._missing(block)
+            if missing:  # a chunk of a streamed volume may have had to make room
+                self._await(block, missing)
+                continue
+            self.pending[block] = False
+            self._under_way.add(block)
+            return block
         return None
 
     def give_back(self, block: int) -> None:
         """Count a block as not done after all: it is looked at again."""
+        self._under_way.discard(block)
         self.pending[block] = True
         self._look(block)
+
+    def done(self, blocks: Iterable[int]) -> None:
+        """Count blocks as under way no longer."""
+        self._under_way.difference_update(blocks)
+
+    def in_use(self) -> set[Index]:
+        """Return the chunks that the blocks under way read."""
+        return {index for block in self._under_way for index in self.needs(block)}
+
+    def upcoming(self) -> Iterator[set[Index]]:
+        """Yield what each of the next blocks reads, whether it is there or not, best first."""
+        self._fill()
+        blocks = {block for _, block in self._ready if self.pending[block]} | set(self._waiting)
+        for block in sorted(blocks, key=self._place):
+            yield set(self.needs(block))
 
     def arrived(self, index: Index) -> None:
         """Note that a chunk is there."""
@@ -122,10 +145,16 @@ class Frontier:
 
     def _look(self, block: int) -> None:
         self._looked[block] = True
-        missing = {i for i in self.needs(block) if self.is_missing(i)}
-        if not missing:
+        missing = self._missing(block)
+        if missing:
+            self._await(block, missing)
+        else:
             self._push(block)
-            return
+
+    def _missing(self, block: int) -> set[Index]:
+        return {index for index in self.needs(block) if self.is_missing(index)}
+
+    def _await(self, block: int, missing: set[Index]) -> None:
         self._waiting[block] = missing
         for index in missing:
             self._by_chunk.setdefault(index, set()).add(block)

@@ -5,14 +5,16 @@ from dataclasses import dataclass
 from hmz_backend.database.access import Database
 from hmz_backend.identity.protocol import Principal
 from hmz_backend.planning import make_plan
-from hmz_backend.planning.checks import checked_parameters
+from hmz_backend.planning.checks import check_slots, checked_parameters
 from hmz_backend.runs import records
 from hmz_backend.runs.brief import Brief
 from hmz_backend.runs.catalogue import Catalogue
 from hmz_backend.runs.tiles import count_chunks
 from hmz_backend.runs.volumes import Volumes
-from napari_hmz.errors import NotFound, RequestError, RunFailed
+from napari_hmz.errors import DiskFull, NotFound, RequestError, RunFailed
 from napari_hmz.schema import ModelCard, Plan, Run, RunRequest, VolumeRequest
+
+STREAMED = "The image passes through the backend as a stream: another run has to send it again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +121,28 @@ class Planner:
         needed, held = count_chunks(plan, staged)
         missing = needed - held
         return plan.model_copy(
-            update={"chunks_needed": missing, "bytes_up": missing * staged.decoder.size}
+            update={
+                "chunks_needed": missing,
+                "bytes_up": missing * staged.decoder.size,
+                "warnings": plan.warnings + self._room_warnings(plan, volume, source),
+            }
         )
+
+    def _room_warnings(self, plan: Plan, volume: str, source: VolumeRequest) -> tuple[str, ...]:
+        """Return what the user should know of the room for image and results; or refuse."""
+        found, slots = [], self.volumes.slots(volume)
+        if slots is not None:
+            check_slots(plan, source, slots)
+            found.append(STREAMED)
+        room_bytes = self.volumes.shelf.staging.disk_room_bytes()
+        if room_bytes <= 0:
+            raise DiskFull("The backend's disk has no room for results.")
+        if plan.bytes_down > room_bytes:
+            found.append(
+                f"The results take up to {plan.bytes_down / 2**30:.1f} GiB before compression; "
+                f"the backend's disk has {room_bytes / 2**30:.1f} GiB left."
+            )
+        return tuple(found)
 
 
 def _check_statistics(card: ModelCard, source: VolumeRequest) -> None:

@@ -1,7 +1,8 @@
 """Volumes: announced once, filled chunk by chunk, and told which chunks runs wait for."""
 
-from collections import Counter
-from collections.abc import Callable, Sequence
+import asyncio
+import logging
+from collections.abc import Coroutine, Iterable, Sequence
 from concurrent.futures import Executor as Threads
 from dataclasses import dataclass, field
 from uuid import uuid4
@@ -9,45 +10,31 @@ from uuid import uuid4
 from hmz_backend.database.access import Database
 from hmz_backend.identity.protocol import Principal
 from hmz_backend.runs import records
-from hmz_backend.runs.bell import Bell, wait_for
+from hmz_backend.runs.announcing import check_announcement, merged
+from hmz_backend.runs.bell import wait_for
 from hmz_backend.runs.clock import now
+from hmz_backend.runs.open_volume import Demand, OpenVolume
+from hmz_backend.runs.shelf import Shelf
 from hmz_backend.runs.threads import in_thread
 from hmz_backend.stores.cache import ChunkCache
 from hmz_backend.stores.grid import Index
 from hmz_backend.stores.reader import VolumeReader
 from hmz_backend.stores.staged import StagedVolume
-from hmz_backend.stores.staging import StagingArea
-from napari_hmz.errors import (
-    AddressRefused,
-    ChunkCorrupt,
-    ChunkTooLarge,
-    Conflict,
-    NotFound,
-    SourceUnreadable,
-    VolumeEmpty,
-)
+from napari_hmz.errors import ChunkCorrupt, ChunkTooLarge, DiskFull, NotFound, QuotaExceeded
 from napari_hmz.schema import Absent, Volume, VolumeRequest, Wanted
-from napari_hmz.schema.codecs import announcement_fault
 
+log = logging.getLogger(__name__)
 LEAST_CREDIT, MOST_CREDIT = 4, 64
 WANTED_PER_CREDIT = 2  # so that the client has the next keys at hand while the last ones travel
 
 
-@dataclass(eq=False)
-class Demand:
-    """What one run wants of a volume; made by its driver."""
-
-    wanted: Callable[[int], Sequence[Index]]
-    arrived: Callable[[Index], None]
-
-
 @dataclass
 class Volumes:
-    """All volumes of this backend.
+    """All volumes of this backend. Runs on the event loop; files are handled in threads.
 
     Parameters
     ----------
-    database, staging, cache
+    database, shelf, cache
         Where they are kept.
     threads
         Where chunks are decoded and written.
@@ -56,17 +43,16 @@ class Volumes:
     """
 
     database: Database
-    staging: StagingArea
+    shelf: Shelf
     cache: ChunkCache
     threads: Threads
     credit_bytes: int
-    _users: Counter[str] = field(default_factory=Counter)
-    _demands: dict[str, list[Demand]] = field(default_factory=dict)
-    _bells: dict[str, Bell] = field(default_factory=dict)
-    _owned: dict[tuple[str, str, str], StagedVolume] = field(default_factory=dict)
+    _chores: "set[asyncio.Task[object]]" = field(default_factory=set)
 
     async def announce(self, owner: Principal, request: VolumeRequest) -> Volume:
         """Return the volume for this announcement: the one that is there, or a new one.
+
+        One that cannot be held as a whole becomes a stream, unless a run uses it already.
 
         Raises
         ------
@@ -74,54 +60,63 @@ class Volumes:
             If it cannot be accepted.
         Conflict
             If the fingerprint is that of a volume of another shape.
-        QuotaExceeded
-            If the staging area is full.
+        QuotaExceeded, DiskFull
+            If there is no room for a single chunk, before anything is sent.
         """
-        _check(request)
+        check_announcement(request)
         row = await self.database.read(
-            lambda connection: records.find_fingerprint(connection, owner, request.fingerprint)
+            lambda c: records.find_fingerprint(c, owner, request.fingerprint)
         )
-        if row is not None:
-            known = VolumeRequest.model_validate_json(row.request)
-            merged = _merged(known, request)
-            if merged != known:
-                await self.database.write(lambda c: records.change_volume(c, row.id, merged))
-            return await self._describe(row.id, merged, row.created_at)
-        volume, at = uuid4().hex, now()
-        await in_thread(self.threads, self.staging.announce, volume, request)
-        await self.database.write(lambda c: records.add_volume(c, owner, volume, request, at))
-        return await self._describe(volume, request, at)
+        known = None if row is None else VolumeRequest.model_validate_json(row.request)
+        volume = uuid4().hex if row is None else row.id
+        kept = request if known is None else merged(known, request)
+        opened = await self.shelf.open(volume, kept)
+        kept = kept.model_copy(update={"mode": self.shelf.settle(volume, request.mode)})
+        at = now() if row is None else row.created_at
+        if known is None:
+            await self.database.write(lambda c: records.add_volume(c, owner, volume, kept, at))
+        elif kept != known:
+            await self.database.write(lambda c: records.change_volume(c, volume, kept))
+        return _described(volume, kept, opened.staged, at)
 
     async def get(self, owner: Principal, volume: str) -> Volume:
         """Return a volume of this owner, or raise `NotFound`."""
         row = await self.database.read(lambda c: records.find_volume(c, owner, volume))
         if row is None:
             raise NotFound("There is no such volume.")
-        return await self._describe(
-            volume, VolumeRequest.model_validate_json(row.request), row.created_at
-        )
+        request = VolumeRequest.model_validate_json(row.request)
+        opened = await self.shelf.open(volume, request)
+        return _described(volume, request, opened.staged, row.created_at)
 
     async def open(self, owner: Principal, volume: str) -> StagedVolume:
         """Return the chunks of a volume of this owner, or raise `NotFound`."""
-        mine = (owner.issuer, owner.subject, volume)
-        if mine not in self._owned:
+        opened, mine = self.shelf.at_hand(volume), (owner.issuer, owner.subject)
+        if opened is None or mine not in opened.owners:
             row = await self.database.read(lambda c: records.find_volume(c, owner, volume))
             if row is None:
                 raise NotFound("There is no such volume.")
-            request = VolumeRequest.model_validate_json(row.request)
-            self._owned[mine] = await self.open_trusted(volume, request)
-        return self._owned[mine]
+            opened = await self.shelf.open(volume, VolumeRequest.model_validate_json(row.request))
+            opened.owners.add(mine)
+        self.shelf.touch(opened)
+        return opened.staged
 
     async def open_trusted(self, volume: str, request: VolumeRequest) -> StagedVolume:
         """Return the chunks of a volume whose owner has been checked before."""
-        return await in_thread(self.threads, self.staging.open, volume, request)
+        return (await self.shelf.open(volume, request)).staged
 
     def reader(self, volume: str, staged: StagedVolume) -> VolumeReader:
         """Return what reads regions of a volume."""
         return VolumeReader(volume, staged, self.cache)
 
+    def slots(self, volume: str) -> int | None:
+        """Return how many chunks of a streamed volume are held at a time; none: all of them."""
+        opened = self.shelf.at_hand(volume)
+        return None if opened is None else opened.slots
+
     async def put_chunk(self, staged: StagedVolume, volume: str, key: str, body: bytes) -> None:
         """Check and keep a chunk, and tell the runs that wait for it.
+
+        Of a streamed volume, what nobody waits for any more is checked and let go.
 
         Raises
         ------
@@ -129,53 +124,83 @@ class Volumes:
             The chunk is not kept.
         """
         index = staged.grid.index(key)
-        await in_thread(self.threads, self._keep, staged, volume, key, body)
-        self._arrived(volume, [index])
+        opened = self.shelf.at_hand(volume)
+        if opened is None or not opened.takes(index):
+            await in_thread(self.threads, staged.decoder.decode, body)
+            return
+        await self._store(staged, volume, key, body)
+        if opened.slots is not None:
+            opened.here[index] = None
+        if opened.takes(index):
+            self._arrived(opened, [index])
+        else:  # the run that waited for it has ended meanwhile
+            await self._drop(opened, [index])
 
     async def put_absent(self, staged: StagedVolume, volume: str, absent: Absent) -> None:
         """Note chunks that are fill value, and tell the runs that wait for them."""
-        await in_thread(self.threads, self.staging.absent, staged, absent.keys)
-        self._arrived(volume, [staged.grid.index(key) for key in absent.keys])
+        indices = await in_thread(self.threads, self._note_absent, staged, absent)
+        opened = self.shelf.at_hand(volume)
+        if opened is not None:
+            self._arrived(opened, indices)
 
-    async def wanted(self, staged: StagedVolume, volume: str, timeout_s: float) -> Wanted:
+    async def wanted(self, volume: str, timeout_s: float) -> Wanted:
         """Return what runs wait for, as soon as there is something, at the latest after a while.
 
         A volume of which no run needs more is answered at once.
         """
-        ring = self._bell(volume).next()
-        found = self._wanted(staged, volume)
-        if found.keys or not found.active or not await wait_for(ring, timeout_s):
-            return found
-        return self._wanted(staged, volume)
+        opened = self.shelf.at_hand(volume)
+        if opened is None:  # closed since the caller opened it: nobody uses it
+            return Wanted(keys=(), credit=LEAST_CREDIT, active=self.shelf.is_used(volume))
+        ring = opened.bell.next()
+        found = await self._wanted(opened, volume)
+        if not found.keys and found.active and await wait_for(ring, timeout_s):
+            found = await self._wanted(opened, volume)
+        return found
 
     def use(self, volume: str) -> None:
         """Count a run that has not ended: it may want chunks, if not yet."""
-        self._users[volume] += 1
+        self.shelf.use(volume)
         self.changed(volume)
 
     def leave(self, volume: str) -> None:
         """Count a run that has ended no longer."""
-        self._users[volume] -= 1
+        self.shelf.leave(volume)
         self.changed(volume)
 
     def demand(self, volume: str, demand: Demand) -> None:
         """Let a run say which chunks it wants, and hear of those that come."""
-        self._demands.setdefault(volume, []).append(demand)
+        self.shelf.in_use(volume).demands.append(demand)
         self.changed(volume)
 
     def release(self, volume: str, demand: Demand) -> None:
-        """Want nothing for a run any more."""
-        self._demands[volume].remove(demand)
+        """Want nothing for a run any more; what only it has read of a stream is dropped."""
+        opened = self.shelf.in_use(volume)
+        opened.demands.remove(demand)
+        self._do(self._drop(opened, opened.unread()))
         self.changed(volume)
+
+    async def passed(self, volume: str, indices: Iterable[Index]) -> None:
+        """Drop chunks of a streamed volume that a run has read for the last time."""
+        opened = self.shelf.in_use(volume)
+        if opened.slots is not None:
+            gone = [index for index in indices if not opened.is_read(index)]
+            await self._drop(opened, gone)
+            self.changed(volume)
 
     def changed(self, volume: str) -> None:
         """Wake the clients that ask what is wanted: it may be something else now."""
-        self._bell(volume).ring()
+        opened = self.shelf.at_hand(volume)
+        if opened is not None:
+            opened.bell.ring()
 
     def end_polls(self) -> None:
         """Let everyone who waits for something to be wanted go."""
-        for bell in self._bells.values():
-            bell.ring()
+        for opened in self.shelf.opened():
+            opened.bell.ring()
+
+    async def close(self) -> None:
+        """Wait for what is being deleted."""
+        await asyncio.gather(*self._chores)
 
     async def discard(self, volume: str, staged: StagedVolume, key: str) -> None:
         """Forget a damaged chunk: it is wanted again; one that has been sent anew since is kept."""
@@ -186,67 +211,75 @@ class Volumes:
             staged.decoder.decode(staged.path(key).read_bytes())
         except (FileNotFoundError, ChunkCorrupt, ChunkTooLarge):
             self.cache.drop((volume, key))
-            self.staging.discard(staged, key)
+            self.shelf.staging.drop(staged, [staged.grid.index(key)])
+
+    async def _store(self, staged: StagedVolume, volume: str, key: str, body: bytes) -> None:
+        """Keep a chunk; for its sake, volumes that nobody uses go, the oldest first."""
+        while True:
+            try:
+                await in_thread(self.threads, self._keep, staged, volume, key, body)
+            except (QuotaExceeded, DiskFull):
+                if not await self.shelf.collect_oldest():
+                    raise
+            else:
+                return
 
     def _keep(self, staged: StagedVolume, volume: str, key: str, body: bytes) -> None:
         array = staged.decoder.decode(body)
-        self.staging.put(staged, key, body)
+        self.shelf.staging.put(staged, key, body)
         self.cache.put((volume, key), array)
 
-    def _arrived(self, volume: str, indices: Sequence[Index]) -> None:
-        for demand in self._demands.get(volume, ()):
+    def _note_absent(self, staged: StagedVolume, absent: Absent) -> list[Index]:
+        indices = [staged.grid.index(key) for key in absent.keys]
+        self.shelf.staging.absent(staged, indices)
+        return indices
+
+    async def _drop(self, opened: OpenVolume, indices: Sequence[Index]) -> None:
+        for index in indices:
+            opened.here.pop(index, None)
+        if indices:
+            await in_thread(self.threads, self._forget, opened.staged, indices)
+
+    def _forget(self, staged: StagedVolume, indices: Sequence[Index]) -> None:
+        self.shelf.staging.drop(staged, indices)
+        for index in indices:
+            self.cache.drop((staged.folder.name, staged.grid.key(index)))
+
+    def _arrived(self, opened: OpenVolume, indices: Sequence[Index]) -> None:
+        for demand in opened.demands:
             for index in indices:
                 demand.arrived(index)
 
-    def _wanted(self, staged: StagedVolume, volume: str) -> Wanted:
-        demands = self._demands.get(volume, [])
-        size = max(1, staged.decoder.size)
+    async def _wanted(self, opened: OpenVolume, volume: str) -> Wanted:
+        grid, size = opened.staged.grid, max(1, opened.staged.decoder.size)
         credit = min(max(self.credit_bytes // size, LEAST_CREDIT), MOST_CREDIT)
-        keys: dict[str, None] = {}
-        for demand in demands:
-            indices = demand.wanted(credit * WANTED_PER_CREDIT)
-            keys.update(dict.fromkeys(staged.grid.key(index) for index in indices))
+        limit = credit * WANTED_PER_CREDIT
+        indices = opened.wanted(limit)
+        await self._drop(opened, opened.surplus())
         return Wanted(
-            keys=tuple(keys)[: credit * WANTED_PER_CREDIT],
+            keys=tuple(grid.key(index) for index in indices[:limit]),
             credit=credit,
-            active=self._users[volume] > 0,
+            active=self.shelf.is_used(volume),
         )
 
-    def _bell(self, volume: str) -> Bell:
-        return self._bells.setdefault(volume, Bell())
+    def _do(self, chore: Coroutine[object, object, object]) -> None:
+        """Let something be done that nobody waits for."""
+        task = asyncio.ensure_future(chore)
+        self._chores.add(task)
+        task.add_done_callback(self._ended)
 
-    async def _describe(self, volume: str, request: VolumeRequest, created_at: str) -> Volume:
-        staged = await self.open_trusted(volume, request)
-        _, held = staged.count({axis: (0, extent) for axis, extent in request.shape.items()})
-        return Volume(
-            id=volume,
-            request=request,
-            chunks_total=staged.grid.total,
-            chunks_held=held,
-            bytes_held=staged.bytes_held,
-            created_at=created_at,
-        )
+    def _ended(self, task: "asyncio.Task[object]") -> None:
+        self._chores.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("a volume's chunks could not be dropped", exc_info=task.exception())
 
 
-def _check(request: VolumeRequest) -> None:
-    if 0 in request.shape.values():
-        raise VolumeEmpty("An axis of the image has no voxels.")
-    fault = announcement_fault(request)
-    if fault:
-        raise SourceUnreadable(
-            f"The image's chunks cannot be taken as they are: {fault}.",
-            remedy="Let the client encode them anew.",
-        )
-    if request.address is not None:
-        raise AddressRefused("This backend reads no addresses yet.")
-
-
-def _merged(known: VolumeRequest, request: VolumeRequest) -> VolumeRequest:
-    """Return what is known after a second announcement: the newer words, the older statistics."""
-    same = all(
-        getattr(known, name) == getattr(request, name)
-        for name in ("axes", "shape", "chunks", "dtype", "array")
+def _described(volume: str, request: VolumeRequest, staged: StagedVolume, at: str) -> Volume:
+    return Volume(
+        id=volume,
+        request=request,
+        chunks_total=staged.grid.total,
+        chunks_held=staged.held + staged.absent,
+        bytes_held=staged.bytes_held,
+        created_at=at,
     )
-    if not same:
-        raise Conflict("Another image has been announced with this fingerprint.")
-    return request.model_copy(update={"statistics": known.statistics or request.statistics})

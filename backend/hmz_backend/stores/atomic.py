@@ -1,6 +1,7 @@
 """Files that are either whole or not there."""
 
 import errno
+import os
 from pathlib import Path
 from secrets import token_hex
 
@@ -29,6 +30,25 @@ def write_whole(path: Path, body: bytes) -> None:
         temporary.replace(path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
+        if error.errno in FULL:
+            raise DiskFull("The backend's disk is full.") from error
+        raise
+
+
+def append_whole(path: Path, body: bytes) -> None:
+    """Add `body` to the end of a file; what could be added only in part is taken back.
+
+    Raises
+    ------
+    DiskFull
+        If there is no space.
+    """
+    before = path.stat().st_size if path.exists() else 0
+    try:
+        with path.open("ab") as file:
+            file.write(body)
+    except OSError as error:
+        os.truncate(path, before)
         if error.errno in FULL:
             raise DiskFull("The backend's disk is full.") from error
         raise

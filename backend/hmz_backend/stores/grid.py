@@ -4,6 +4,7 @@ import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 from napari_hmz.errors import NotFound
@@ -13,7 +14,7 @@ Index = tuple[int, ...]
 _V2 = 2
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ChunkGrid:
     """A regular grid of chunks, with its keys.
 
@@ -53,7 +54,7 @@ class ChunkGrid:
             separator=separator,
         )
 
-    @property
+    @cached_property
     def counts(self) -> tuple[int, ...]:
         """How many chunks there are along each axis."""
         pairs = zip(self.shape, self.chunks, strict=True)

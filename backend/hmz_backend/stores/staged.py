@@ -1,7 +1,7 @@
 """One streamed volume in the staging area: its grid, its decoder, and which chunks are there."""
 
-import json
 import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -9,13 +9,15 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from hmz_backend.stores.atomic import is_leftover, write_whole
+from hmz_backend.stores.atomic import append_whole, is_leftover
 from hmz_backend.stores.grid import ChunkGrid, Index
 from napari_hmz.decoding import ChunkDecoder
 from napari_hmz.errors import NotFound
 from napari_hmz.schema import Region, VolumeRequest
 
 MISSING, HELD, ABSENT = 0, 1, 2
+ABSENT_FILE = "absent.bin"
+_PLACE = np.dtype("<u8")  # a chunk's place in raster order, counted from 1
 
 
 @dataclass
@@ -32,6 +34,8 @@ class StagedVolume:
         MISSING, HELD or ABSENT for each chunk, in the shape of the grid, uint8.
     bytes_held
         What the held chunks take on disk.
+    held, absent
+        How many chunks have that mark.
     """
 
     folder: Path
@@ -39,6 +43,8 @@ class StagedVolume:
     decoder: ChunkDecoder
     marks: NDArray[np.uint8]
     bytes_held: int = 0
+    held: int = 0
+    absent: int = 0
 
     @classmethod
     def scan(cls, folder: Path, request: VolumeRequest) -> Self:
@@ -50,12 +56,20 @@ class StagedVolume:
         staged._find_held()
         return staged
 
+    @property
+    def bound_bytes(self) -> int:
+        """What the volume can come to take: what it holds, and every missing chunk decoded."""
+        return self.bytes_held + (self.grid.total - self.held - self.absent) * self.decoder.size
+
     def path(self, key: str) -> Path:
         """Return where a chunk is stored; the key must be one of the grid's."""
         return self.folder / "array" / key
 
     def mark(self, index: Index, mark: int, more_bytes: int) -> None:
         """Note what has become of a chunk."""
+        before = int(self.marks[index])
+        self.held += (mark == HELD) - (before == HELD)
+        self.absent += (mark == ABSENT) - (before == ABSENT)
         self.marks[index] = mark
         self.bytes_held += more_bytes
 
@@ -68,30 +82,56 @@ class StagedVolume:
         window = self.marks[tuple(slice(r.start, r.stop) for r in self.grid.ranges(region))]
         return window.size, int(np.count_nonzero(window))
 
-    def save_absent(self) -> None:
-        """Write which chunks are fill value."""
-        indices = np.argwhere(self.marks == ABSENT).tolist()
-        keys = [self.grid.key(tuple(index)) for index in indices]
-        write_whole(self.folder / "absent.json", json.dumps(keys).encode())
+    def add_absent(self, indices: Sequence[Index]) -> None:
+        """Note, here and on disk, chunks that are fill value; one that is held stays held.
+
+        The file only grows, so that each word costs what it says and no more.
+        """
+        new = [index for index in dict.fromkeys(indices) if self.marks[index] == MISSING]
+        if not new:
+            return
+        places = np.ravel_multi_index(tuple(np.array(new).T), self.grid.counts) + 1
+        append_whole(self.folder / ABSENT_FILE, places.astype(_PLACE).tobytes())
+        for index in new:
+            self.mark(index, ABSENT, 0)
 
     def _find_absent(self) -> None:
+        path = self.folder / ABSENT_FILE
         try:
-            keys = json.loads((self.folder / "absent.json").read_bytes())
-        except (FileNotFoundError, json.JSONDecodeError):
-            return  # never written, or torn by a loss of power: the client says it again
-        for key in keys:
-            self.marks[self.grid.index(key)] = ABSENT
+            body = path.read_bytes()
+        except FileNotFoundError:
+            return
+        if len(body) % _PLACE.itemsize:  # cut short by a full disk or a loss of power
+            body = body[: -(len(body) % _PLACE.itemsize)]
+            os.truncate(path, len(body))
+        places = np.frombuffer(body, _PLACE).astype(np.int64)
+        good = places[(places > 0) & (places <= self.grid.total)]  # a torn page reads as zeros
+        self.marks.reshape(-1)[good - 1] = ABSENT
+        self.absent = int(np.count_nonzero(self.marks))
 
     def _find_held(self) -> None:
-        root = self.folder / "array"
-        for folder, _, names in os.walk(root):
-            for name in names:
-                path = Path(folder, name)
-                if is_leftover(name):
-                    path.unlink(missing_ok=True)
-                    continue
-                try:
-                    index = self.grid.index(path.relative_to(root).as_posix())
-                except NotFound:
-                    continue  # the array's document
-                self.mark(index, HELD, path.stat().st_size)
+        for key, entry in files_below(self.folder / "array"):
+            try:
+                index = self.grid.index(key)
+            except NotFound:
+                continue  # the array's document
+            self.mark(index, HELD, entry.stat().st_size)
+
+
+def files_below(folder: Path) -> Iterator[tuple[str, "os.DirEntry[str]"]]:
+    """Yield every file below a folder by its key, deleting what unfinished writes left."""
+    waiting = [(str(folder), "")]
+    while waiting:
+        path, prefix = waiting.pop()
+        try:
+            entries = os.scandir(path)
+        except FileNotFoundError:
+            continue
+        with entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append((entry.path, f"{prefix}{entry.name}/"))
+                elif is_leftover(entry.name):
+                    Path(entry.path).unlink(missing_ok=True)
+                else:
+                    yield prefix + entry.name, entry
