@@ -12,7 +12,6 @@ Threads: a client may be used from several threads at once.
 import threading
 import uuid
 from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self, Unpack
 
@@ -20,7 +19,6 @@ from pydantic import SecretStr, TypeAdapter
 
 from napari_hmz import errors, schema
 from napari_hmz.connection import checked_health, reach
-from napari_hmz.errors import HmzError
 from napari_hmz.forecast import Forecast, check_disk, forecast
 from napari_hmz.http import Http
 from napari_hmz.link_rate import LinkRates
@@ -28,12 +26,19 @@ from napari_hmz.record import RunRecord, RunRecords
 from napari_hmz.run import Run, RunOutput, cancel_quietly
 from napari_hmz.run_options import RunOptions, run_request
 from napari_hmz.run_output import OmeZarrOutput, refuse_existing, refuse_own_image
-from napari_hmz.schema import ENDED, Health, ModelCard, Plan, Volume, wire
+from napari_hmz.schema import ENDED, Health, ModelCard, Plan, RunRequest, Volume, wire
 from napari_hmz.schema.codecs import chunk_bytes, output_chunk_bytes
 from napari_hmz.settings import ClientSettings, load_settings
-from napari_hmz.sources import Source, open_source, reopen
+from napari_hmz.sources import Source, open_source
 from napari_hmz.statistics import volume_statistics
-from napari_hmz.transfer import Traffic, Upload, lanes
+from napari_hmz.transfer import Traffic, Upload, Uploads, lanes
+from napari_hmz.unfinished import (
+    RESUMABLE,
+    check_same,
+    image_of,
+    unfinished_run,
+    unknown_run,
+)
 
 _CARDS = TypeAdapter(tuple[ModelCard, ...])
 _RUNS = TypeAdapter(tuple[schema.Run, ...])
@@ -92,7 +97,7 @@ class Client:
         self._links = LinkRates(settings.state_dir / "links.json")
         self._link = local_engine or http.url  # the own backend's port changes
         self._lock = threading.Lock()
-        self._uploads: dict[str, Upload] = {}
+        self._uploads = Uploads(http, settings.reconnect_s)
         self._runs: list[Run] = []
         self._sources: list[Source] = []
 
@@ -165,6 +170,9 @@ class Client:
     ) -> Run:
         """Start a run and return at once; threads of this process send the image.
 
+        If `output` was left unfinished by the same run (image, model, options), which was
+        cancelled, has failed or lost its client, that run is gone on with under its id.
+
         Parameters
         ----------
         model, source
@@ -185,7 +193,8 @@ class Client:
         HmzError
             Why the run cannot be done, and what would help.
         """
-        if output is not None:
+        left = None if output is None or overwrite else unfinished_run(Path(output))
+        if output is not None and left is None:
             refuse_existing(Path(output), overwrite=overwrite)
         card = self.model(model, options.get("version"))
         opened = self._opened(source, card)
@@ -193,6 +202,8 @@ class Client:
             refuse_own_image(Path(output), opened.origin.address if opened.origin else None)
         volume = self._http.ask(wire.VOLUMES, opened.request, Volume)
         request = run_request(card, volume, options)
+        if output is not None and left is not None:
+            return self._go_on(left, request, opened, Path(output), with_image=with_image)
         planned = self._http.ask(wire.PLANS, request, Plan)  # before statistics read the image
         if output is not None:
             check_disk(self._forecast(planned, opened, output, with_image=with_image))
@@ -208,7 +219,7 @@ class Client:
             writer = OmeZarrOutput(Path(output), begun, image=image, card=card, overwrite=overwrite)
         return self._started(begun, upload, traffic, writer)
 
-    def attach(self, run_id: str, output: str | Path | None = None) -> Run:
+    def attach(self, run_id: str, output: str | Path | None = None, *, resume: bool = False) -> Run:
         """Take up a run, started by this process or by another.
 
         If this machine started it, the image goes on being sent and the output being written.
@@ -219,25 +230,29 @@ class Client:
             As `Run.id` or `hmz runs` tells it.
         output
             Where to write the results; None: where the run was started with, if anywhere.
+        resume
+            Let a run that was cancelled or has failed go on from what is finished of it.
 
         Raises
         ------
         NotFound
             If the backend knows no such run.
         Conflict
-            If the image is not the one that the run was started with any more.
+            If the run needs its image, and that has changed or is not known on this machine.
         """
-        run = self._http.get(wire.run(run_id), schema.Run)
-        record = self._records.get(run_id)
-        source = self._reopened(record, run)
+        run, record = self.info(run_id), self._records.get(run_id)
+        pieces_bytes = self._settings.memory.pieces_bytes
+        source = image_of(record, run, resume=resume, pieces_bytes=pieces_bytes)
+        if source is not None:
+            with self._lock:
+                self._sources.append(source)
         place = output or (record.output if record else None)
-        writer = None
-        if place is not None:
-            image = source if record is not None and record.with_image else None
-            card = self._card_of(run)
-            writer = OmeZarrOutput(Path(place), run, image=image, card=card, overwrite=False)
-        traffic = Traffic()
-        return self._started(run, self._upload(run, source, traffic), traffic, writer)
+        image = source if record is not None and record.with_image else None
+        return self._taken_up(run, source, place, image, resume=resume)
+
+    def info(self, run_id: str) -> schema.Run:
+        """Return a run as the backend knows it now, or raise `NotFound`."""
+        return self._http.get(wire.run(run_id), schema.Run)
 
     def cancel(self, run_id: str) -> schema.Run:
         """Stop a run; its finished chunks stay, and cancelling twice is no error."""
@@ -255,10 +270,8 @@ class Client:
         """End all transfers and connections; the runs go on at the backend."""
         with self._lock:
             runs, self._runs = self._runs, []
-            uploads, self._uploads = list(self._uploads.values()), {}
             sources, self._sources = self._sources, []
-        for upload in uploads:
-            upload.stop()
+        uploads = self._uploads.stop()
         for run in runs:
             run.close()
         for upload in uploads:
@@ -287,28 +300,35 @@ class Client:
                 self._sources.append(opened)
         return opened
 
-    def _reopened(self, record: RunRecord | None, run: schema.Run) -> Source | None:
-        """Return the run's image; None if it cannot be had, and is not needed any more."""
-        if record is None or record.source is None:
-            return None
-        is_sent = 0 < run.progress.chunks_needed <= run.progress.chunks_held
-        is_needed = run.state not in ENDED and not is_sent
+    def _go_on(
+        self, left: str, request: RunRequest, source: Source, output: Path, *, with_image: bool
+    ) -> Run:
+        """Go on with the run whose unfinished output lies at `output`, if it is the same one."""
         try:
-            source = reopen(record.source, pieces_bytes=self._settings.memory.pieces_bytes)
-        except HmzError:
-            if is_needed:
-                raise
-            return None
-        with self._lock:
-            self._sources.append(source)
-        if source.request.fingerprint == run.provenance.source_fingerprint:
-            return source
-        if is_needed:
-            raise errors.Conflict(
-                f"{record.source.address} has changed since run {run.id} was started.",
-                remedy="Cancel the run and start it again.",
-            )
-        return None
+            run = self.info(left)
+        except errors.NotFound as error:
+            raise unknown_run(output, left, self.url) from error
+        check_same(output, run, request, with_image=with_image)
+        self._remember(run, source, output, with_image=with_image)
+        return self._taken_up(run, source, output, source if with_image else None, resume=True)
+
+    def _taken_up(
+        self,
+        run: schema.Run,
+        source: Source | None,
+        place: str | Path | None,
+        image: Source | None,
+        *,
+        resume: bool,
+    ) -> Run:
+        writer = None
+        if place is not None:  # first: nothing is computed for an output that cannot be written
+            card = self._card_of(run)
+            writer = OmeZarrOutput(Path(place), run, image=image, card=card, overwrite=False)
+        if resume and run.state in RESUMABLE:
+            run = self._http.ask(wire.resume(run.id), None, schema.Run)
+        traffic = Traffic()
+        return self._started(run, self._upload(run, source, traffic), traffic, writer)
 
     def _forecast(
         self, planned: Plan, source: Source, output: str | Path | None, *, with_image: bool
@@ -331,17 +351,9 @@ class Client:
     def _remember(
         self, run: schema.Run, source: Source, output: str | Path | None, *, with_image: bool
     ) -> None:
-        record = RunRecord(
-            run=run.id,
-            url=self.url,
-            local_engine=self._local_engine,
-            model=run.plan.model,
-            volume=run.request.volume,
-            source=source.origin,
-            output=None if output is None else str(Path(output).absolute()),
-            with_image=with_image,
-            started_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        )
+        record = RunRecord.of(
+            run, source.origin, output, with_image=with_image, url=self.url
+        ).model_copy(update={"local_engine": self._local_engine})
         # A full disk of this machine must not stop a run that has begun elsewhere.
         with suppress(OSError):
             self._records.put(record)
@@ -372,23 +384,11 @@ class Client:
         """Return the upload of the run's volume, if it needs one; runs of one volume share it."""
         if source is None or run.state in ENDED:
             return None
+        threads = self._lanes(chunk_bytes(source.request))
         failed = cancel_quietly(self._http, run.id)
-        with self._lock:
-            there = self._uploads.get(run.request.volume)
-            if there is not None and there.serve(traffic, failed):
-                return there
-            upload = Upload(
-                self._http,
-                run.request.volume,
-                source,
-                traffic=traffic,
-                threads=self._lanes(chunk_bytes(source.request)),
-                patience_s=self._settings.reconnect_s,
-                failed=failed,
-            )
-            self._uploads[run.request.volume] = upload
-            upload.start()
-            return upload
+        return self._uploads.serve(
+            run.request.volume, source, traffic, threads=threads, failed=failed
+        )
 
     def _lanes(self, size_bytes: int) -> int:
         """Return how many chunks of a decoded size travel at the same time in one direction."""

@@ -389,7 +389,7 @@ class RunCancelled(HmzError):
     code = "run-cancelled"
     status = 409
     title = "The run was cancelled"
-    default_remedy = "Run it again if it was cancelled by mistake; nothing is sent twice."
+    default_remedy = "`hmz attach RUN` goes on with it: nothing is sent or computed twice."
 
 
 class SettingsInvalid(HmzError):

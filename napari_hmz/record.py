@@ -9,10 +9,13 @@ import re
 import tempfile
 import time
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Self
 
 from pydantic import ValidationError
 
+from napari_hmz.schema import Run
 from napari_hmz.schema.base import Message
 from napari_hmz.sources.protocol import Origin
 
@@ -34,6 +37,28 @@ class RunRecord(Message):
     output: str | None = None
     with_image: bool = False
     started_at: str = ""
+
+    @classmethod
+    def of(
+        cls,
+        run: Run,
+        source: Origin | None,
+        output: str | Path | None,
+        *,
+        with_image: bool,
+        url: str,
+    ) -> Self:
+        """Return what is to be remembered of a run that begins, or goes on, now."""
+        return cls(
+            run=run.id,
+            url=url,
+            model=run.plan.model,
+            volume=run.request.volume,
+            source=source,
+            output=None if output is None else str(Path(output).absolute()),
+            with_image=with_image,
+            started_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
 
 
 class RunRecords:

@@ -143,16 +143,21 @@ class Run:
         RunCancelled
             If it was cancelled.
         HmzError
-            What it failed with, or what kept the image from being read, sent or written here.
+            What it failed with, or what kept the image from being read, sent or written here;
+            with how to go on.
         """
         if not self._await_end(timeout_s):
             return self.info()
         self._raise_own()
         run = self.info()
         if run.state == "failed":
-            raise errors.from_problem(run.error) if run.error else errors.RunFailed()
+            error = errors.from_problem(run.error) if run.error else errors.RunFailed()
+            raise self._with_way_on(error, "What is finished is kept")
         if run.state == "cancelled":
-            raise errors.RunCancelled(f"Run {self.id} was cancelled.")
+            raise errors.RunCancelled(
+                f"Run {self.id} was cancelled.",
+                remedy=f"What is finished is kept: {self._way_on} goes on with it.",
+            )
         self._finish(run)
         return run
 
@@ -213,15 +218,28 @@ class Run:
         return True
 
     def _raise_own(self) -> None:
-        upload = None if self._upload is None else self._upload.error
-        own: HmzError | None = upload or self._follower.error
-        if own is not None:
-            raise own
+        if self._upload is not None and self._upload.error is not None:
+            what = "The run was stopped, since its image did not arrive; what is finished is kept"
+            raise self._with_way_on(self._upload.error, what)
+        if self._follower.error is not None:
+            raise self._with_way_on(self._follower.error, "The run itself was not stopped")
         if self._stop.is_set():
             raise errors.RunCancelled(
                 f"This process has stopped following run {self.id}.",
                 remedy=f"It goes on at the backend: `hmz attach {self.id}`.",
             )
+
+    def _with_way_on(self, error: HmzError, what: str) -> HmzError:
+        """Return the error with how the run is gone on with, unless it says so itself."""
+        if "hmz attach" in error.remedy:
+            return error
+        way = f"{what}: once that is put right, {self._way_on} goes on with it."
+        remedy = f"{error.remedy} {way}".strip()
+        return type(error)(error.detail, remedy=remedy, request_id=error.request_id)
+
+    @property
+    def _way_on(self) -> str:
+        return f"`hmz attach {self.id}` (in Python, attach(..., resume=True))"
 
     def _finish(self, run: schema.Run) -> None:
         with self._finish_lock:

@@ -10,6 +10,7 @@ from napari_hmz.cli.follow import follow
 from napari_hmz.cli.request import ImageWords, RunWords
 from napari_hmz.cli.summary import tell
 from napari_hmz.client import connect
+from napari_hmz.unfinished import unfinished_run
 
 
 def run(
@@ -39,13 +40,14 @@ def run(
 ) -> None:
     """Run a model over an image, and write what it finds.
 
-    Ctrl-C ends this command only: the run goes on at the backend, and `hmz attach` returns to it.
+    Ctrl-C ends this command only: the run goes on at the backend, and `hmz attach`, or the same
+    command again, returns to it.
     """
     image = ImageWords(source, axes, level, channel, time, voxel_size)
     wish = RunWords(parameter, region, channels, only, join_planes, block, halo, any_voxel_size)
     with connect(url, engine=engine) as client:
         card = client.model(model, version)
-        chosen = wish.options(card)
+        chosen, left = wish.options(card), unfinished_run(output)
         started = client.run(
             card.id,
             image.open(card),
@@ -54,5 +56,7 @@ def run(
             with_image=with_image,
             **chosen,
         )
+        if started.id == left:
+            typer.echo(f"Run {left} goes on: it had left {output} unfinished.", err=True)
         ended = follow(started, as_json=json)
         tell(ended, started.transfer, output, as_json=json)

@@ -6,6 +6,7 @@ from napari_hmz.transfer.output_store import OutputStore
 from napari_hmz.transfer.run_events import run_events
 from napari_hmz.transfer.traffic import Traffic
 from napari_hmz.transfer.upload import Upload
+from napari_hmz.transfer.uploads import Uploads
 
 __all__ = [
     "Download",
@@ -14,6 +15,7 @@ __all__ = [
     "Sink",
     "Traffic",
     "Upload",
+    "Uploads",
     "lanes",
     "run_events",
 ]

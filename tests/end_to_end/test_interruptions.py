@@ -187,7 +187,7 @@ def test_ctrl_c_leaves_the_run_alone_and_says_how_to_return(
         text=True,
     )
     assert shell.stderr is not None
-    while "running" not in (line := shell.stderr.readline()):
+    while "computing" not in (line := shell.stderr.readline()):
         assert line, "the command ended before it ran"
     shell.send_signal(signal.SIGINT)
     _, said = shell.communicate(timeout=30)

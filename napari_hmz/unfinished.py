@@ -1,0 +1,117 @@
+"""What an earlier run has left unfinished: found at its output, and gone on with.
+
+A run whose process ended early leaves an output that names it. Whoever asks for the very same run
+again, at the same place, wants the rest of it; whoever asks for another one there is told so.
+"""
+
+import json
+from pathlib import Path
+
+from napari_hmz import schema
+from napari_hmz.errors import Conflict, HmzError, OutputExists
+from napari_hmz.record import RunRecord
+from napari_hmz.results import PROVENANCE_KEY
+from napari_hmz.schema import ENDED, RunRequest
+from napari_hmz.sources import Source, reopen
+
+RESUMABLE = frozenset({"cancelled", "failed"})
+"""How a run has ended that can be resumed."""
+_WORDS = {"volume": "the image", "outputs": "the outputs wanted", "halo": "the halo"}
+
+
+def unfinished_run(path: Path) -> str | None:
+    """Return the id of the run whose unfinished output lies at `path`; none if there is none."""
+    try:
+        said = json.loads((path.expanduser() / "zarr.json").read_bytes())
+        own = said["attributes"][PROVENANCE_KEY]
+        return str(own["run"]) if own.get("complete") is not True else None
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return None  # nothing there, or not of ours
+
+
+def check_same(path: Path, run: schema.Run, request: RunRequest, *, with_image: bool) -> None:
+    """Refuse to go on with the run whose unfinished output lies at `path`, unless it is the same.
+
+    Raises
+    ------
+    OutputExists
+        If it was asked for otherwise than now.
+    """
+    names = [
+        _WORDS.get(name, name.replace("_", " "))
+        for name in RunRequest.model_fields
+        if getattr(request, name) != getattr(run.request, name)
+    ]
+    if with_image != (path.expanduser() / "0" / "zarr.json").is_file():
+        names.append("the copy of the image")
+    if names:
+        raise OutputExists(
+            f"{path} holds the unfinished output of run {run.id}, which is another one than is"
+            f" asked for now: {', '.join(names)} {'differs' if len(names) == 1 else 'differ'}.",
+            remedy=f"Go on with that run (`hmz attach {run.id}`), choose another name, or replace"
+            " it (--overwrite).",
+        )
+
+
+def unknown_run(path: Path, run: str, url: str) -> OutputExists:
+    """Return what to say of an unfinished output whose run the backend does not know."""
+    return OutputExists(
+        f"{path} holds the unfinished output of run {run}, which the backend at {url} does not"
+        " know.",
+        remedy="Give the backend where it was started (--url), choose another name, or replace it"
+        " (--overwrite).",
+    )
+
+
+def image_of(
+    record: RunRecord | None, run: schema.Run, *, resume: bool, pieces_bytes: int
+) -> Source | None:
+    """Return the image of a run that is attached to; None if it is not needed any more.
+
+    Parameters
+    ----------
+    record
+        What this machine remembers of the run.
+    resume
+        Whether an end of the run is about to be taken back.
+
+    Raises
+    ------
+    Conflict
+        If the image is needed, and is another one by now, or nobody here knows where it is.
+    HmzError
+        If it is needed and cannot be opened.
+    """
+    goes_on = run.state not in ENDED or (resume and run.state in RESUMABLE)
+    is_sent = 0 < run.progress.chunks_needed <= run.progress.chunks_held
+    is_needed = goes_on and not is_sent
+    if record is None or record.source is None:
+        if is_needed and resume and run.state in RESUMABLE:
+            raise _without_image(run)
+        return None
+    try:
+        source = reopen(record.source, pieces_bytes=pieces_bytes)
+    except HmzError:
+        if is_needed:
+            raise
+        return None
+    if source.request.fingerprint == run.provenance.source_fingerprint:
+        return source
+    source.close()
+    if is_needed:
+        raise Conflict(
+            f"{record.source.address} has changed since run {run.id} was started.",
+            remedy="Cancel the run and start it again.",
+        )
+    return None
+
+
+def _without_image(run: schema.Run) -> Conflict:
+    left = run.progress.chunks_needed - run.progress.chunks_held
+    parts = f"{left} parts" if left > 0 else "parts"
+    return Conflict(
+        f"Run {run.id} still needs {parts} of its image {run.provenance.source_name!r}, and this"
+        " machine does not know where that is.",
+        remedy="Attach on the machine that started the run; or run the same again with the image:"
+        " what was sent is not sent again.",
+    )
