@@ -117,6 +117,7 @@ class Download:
         self._lock = threading.Lock()
         self._newest: dict[tuple[str, str], int] = {}
         self._turns: dict[tuple[str, str], threading.Lock] = {}
+        self._owed: dict[tuple[str, str], ChunkDone] = {}
         self._workers = Workers(
             self._fetch, threads=threads, depth=_DEPTH * threads, name="hmz-fetch"
         )
@@ -143,6 +144,7 @@ class Download:
                 if isinstance(event, ChunkDone) and event.output in self._outputs:
                     self._enqueue(event)
             self._workers.finish()
+            self._fetch_owed()
         except HmzError as error:
             self._fail(error)
         except Exception as error:  # noqa: BLE001 # whoever waits for the run must hear of a bug
@@ -180,26 +182,49 @@ class Download:
             self._fail(errors.InternalError(f"A chunk of {done.output} was lost: {error!r}."))
 
     def _hand_over(self, done: ChunkDone) -> None:
+        name = (done.output, done.key)
         with self._lock:
-            overtaken = self._newest.get((done.output, done.key)) != done.number
-        body = None if overtaken else self._body(done)
+            overtaken = self._newest.get(name) != done.number
+        if overtaken:
+            return
+        body = self._body(done)
+        with self._lock:
+            self._owed.pop(name, None)
+            if body is None and done.final:
+                self._owed[name] = done
         if body is not None:
-            document = self._documents[done.output]
-            self._sink(FetchedChunk(self._outputs[done.output], done, body, document))
+            self._give(done, body)
+
+    def _give(self, done: ChunkDone, body: bytes) -> None:
+        document = self._documents[done.output]
+        self._sink(FetchedChunk(self._outputs[done.output], done, body, document))
 
     def _body(self, done: ChunkDone) -> bytes | None:
-        """Return the chunk as it is stored; None if a provisional one was overtaken by a newer."""
+        """Return the chunk as it is stored; None if it is not, or not any more, what was told.
+
+        A provisional chunk may have been overtaken. One that was final may have been lost with the
+        power of the backend, which then makes it again, and tells of it again.
+        """
         if not done.digest:
             return b""
         path = wire.output(self._run_id, done.output, done.key)
-        for _ in range(_ATTEMPTS):
-            body = self._http.get_bytes(path, patience=self._patience)
+        for _ in range(_ATTEMPTS if done.final else 1):
+            try:
+                body = self._http.get_bytes(path, patience=self._patience)
+            except errors.NotFound:
+                return None
             self._traffic.fetched(len(body))
             if hashlib.sha256(body).hexdigest() == done.digest:
                 return body
-            if not done.final:
-                return None
-        raise errors.DigestMismatch(f"{path} is not what the run wrote.")
+        return None
+
+    def _fetch_owed(self) -> None:
+        """Fetch what could not be had, and was not told of again until the run ended."""
+        for done in self._owed.values():
+            body = self._body(done)
+            if body is None:
+                raise errors.DigestMismatch(f"{done.output}/{done.key} is not what the run wrote.")
+            self._give(done, body)
 
     def _fail(self, error: HmzError) -> None:
         if self.error is None and not self._stop.is_set():

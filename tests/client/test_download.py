@@ -199,6 +199,25 @@ def test_a_final_chunk_with_another_digest_is_an_error(finished: Finished, http:
     assert picture.taken == []
 
 
+def test_a_final_chunk_that_is_made_again_meanwhile_is_taken_at_the_end(
+    finished: Finished, http: Http
+) -> None:
+    finished.tell_all()
+    finished.tell_end()
+    lost = {"c/1/1": [Answer(404)], "c/0/1": [Answer(200, b"torn")] * 3}
+
+    def get(request: Request) -> Answer:
+        left = lost.get(request.path.removeprefix(wire.output(RUN, "labels")))
+        return left.pop() if left else finished.get(request)
+
+    finished.server.on("GET", wire.output(RUN, "labels"), get)
+    picture = Picture()
+    download, _ = fetch(http, picture)
+    assert download.error is None
+    np.testing.assert_array_equal(picture.array, finished.truth)
+    assert {key for key, _ in picture.taken[-2:]} == set(lost)
+
+
 def test_an_error_of_the_sink_ends_it(finished: Finished, http: Http) -> None:
     finished.tell_all()
     finished.tell_end()
