@@ -18,8 +18,8 @@ from napari_hmz.sources.region import box_in
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-LEVEL = 1
-"""Of zstd: higher ones cost far more time than they save bytes on microscope noise."""
+NAME, LEVEL = "zstd", 1
+"""What is announced; chunks may be packed in another way, which stands in the header of each."""
 
 
 def v3_document(
@@ -36,7 +36,7 @@ def v3_document(
     packed = {
         "name": "blosc",
         "configuration": {
-            "cname": "zstd",
+            "cname": NAME,
             "clevel": LEVEL,
             "shuffle": "bitshuffle",
             "typesize": dtype.itemsize,
@@ -71,6 +71,7 @@ class RechunkedSource:
         self._request = request
         self._origin = origin
         self._dtype = np.dtype(request.dtype)
+        self._packed = (NAME, LEVEL)
         self._closing = threading.Lock()
         self._is_closed = False
 
@@ -91,10 +92,14 @@ class RechunkedSource:
         if not values.any():
             return None
         if values.shape == tuple(self._request.chunks[axis] for axis in self._request.axes):
-            return _encoded(np.ascontiguousarray(values))
+            return _encoded(np.ascontiguousarray(values), *self._packed)
         whole = np.zeros([self._request.chunks[axis] for axis in self._request.axes], self._dtype)
         whole[tuple(slice(0, extent) for extent in values.shape)] = values
-        return _encoded(whole)
+        return _encoded(whole, *self._packed)
+
+    def pack(self, name: str, level: int) -> None:
+        """Pack chunks by another compressor of Blosc, or harder, from now on."""
+        self._packed = (name, level)
 
     def place(self, key: str) -> str:
         """Return the image's address: its files have no chunk of this key."""
@@ -125,6 +130,6 @@ class RechunkedSource:
         return values.astype(self._dtype, copy=False)
 
 
-def _encoded(whole: "NDArray[Any]") -> bytes:
+def _encoded(whole: "NDArray[Any]", name: str, level: int) -> bytes:
     little = whole.astype(whole.dtype.newbyteorder("<"), copy=False)
-    return bytes(blosc.compress(little, b"zstd", LEVEL, blosc.BITSHUFFLE))
+    return bytes(blosc.compress(little, name.encode(), level, blosc.BITSHUFFLE))

@@ -6,6 +6,7 @@ At most twice as many chunks as there are sending threads are under way, whateve
 """
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 
@@ -16,6 +17,7 @@ from napari_hmz.patience import Patience
 from napari_hmz.schema import Absent, Wanted, wire
 from napari_hmz.sources.damage import REPAIR, damage
 from napari_hmz.sources.protocol import Source
+from napari_hmz.transfer.packing import Packing, Packs
 from napari_hmz.transfer.traffic import Meter, Traffic
 from napari_hmz.transfer.workers import Workers
 
@@ -62,6 +64,9 @@ class Upload:
         self._under_way: set[str] = set()
         self._absent: list[str] = []
         self._polls = 0
+        self._packing = Packing(http.rtt_s)
+        if isinstance(source, Packs):
+            source.pack(self._packing.level.name, self._packing.level.level)
         self._done_during: dict[str, int] = {}
         self._workers = Workers(self._send, threads=threads, depth=2 * threads, name="hmz-send")
         self._asker = threading.Thread(target=self._ask, name="hmz-upload", daemon=True)
@@ -179,12 +184,22 @@ class Upload:
             for traffic, _ in self._served:
                 traffic.sent(len(chunk))
             self._ended([key])
+            self._pack()
         except (errors.ChunkCorrupt, errors.ChunkTooLarge) as error:
             self._fail(type(error)(damage(self._source, key, error), remedy=REPAIR))
         except HmzError as error:
             self._fail(error)
         except Exception as error:  # noqa: BLE001 # a source may fail in ways of its own library
             self._fail(errors.SourceUnreadable(f"Chunk {key} cannot be read: {error}."))
+
+    def _pack(self) -> None:
+        """Pack harder or less hard, as the link turns out to be."""
+        if isinstance(self._source, Packs):
+            with self._changed:
+                traffic, _ = self._served[0]
+                if self._packing.look(traffic.counts, time.monotonic()):
+                    level = self._packing.level
+                    self._source.pack(level.name, level.level)
 
     @contextmanager
     def _counted(self, meter: Callable[[Traffic], Meter]) -> Iterator[None]:
