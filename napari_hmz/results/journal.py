@@ -1,7 +1,9 @@
 """Which chunks of an output are final: a file beside them, one line each.
 
-A line is added once its chunk is on the disk. A line that a crash has cut is not read, and its
-chunk is fetched again. Called from the threads that write chunks.
+A line is added once its chunk is written. A line that a crash has cut is not read, and its chunk is
+fetched again. Neither chunks nor lines wait for the disk; so after a loss of power a line may be
+there and its chunk torn: what another process has noted holds only if the file agrees. Called from
+the threads that write chunks.
 """
 
 import threading
@@ -19,6 +21,7 @@ class Journal:
         self._path = path
         self._guard = threading.Lock()
         self._held = _read(path)
+        self._own: set[str] = set()
 
     def holds(self, chunk: str, digest: str) -> bool:
         """Tell whether this chunk has been written with this content."""
@@ -36,6 +39,11 @@ class Journal:
             with writing(self._path), self._path.open("a", encoding="utf-8") as file:
                 file.write(f"{digest} {chunk}\n")
             self._held[chunk] = digest
+            self._own.add(chunk)
+
+    def is_own(self, chunk: str) -> bool:
+        """Tell whether this process has written the chunk."""
+        return chunk in self._own
 
     def forget(self, chunk: str) -> None:
         """Remember that this chunk is about to change."""

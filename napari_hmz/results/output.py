@@ -1,5 +1,6 @@
 """One output of a run as a multiscale group: its finest level is filled in any order."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,14 +97,28 @@ class Pyramid:
         DiskFull
             If there is no space for it.
         """
+        path = self._chunk_file(folder, region)
+        if path is None:
+            raise RegionInvalid(f"{region} is not a chunk of the output {self.array.name!r}.")
+        with writing(f"{self.path or 'The image'}"):
+            write_whole(path, body)
+
+    def stores(self, folder: Path, region: Region, digest: str) -> bool:
+        """Tell whether the file of a chunk has this SHA-256: it was put, and is whole."""
+        path = self._chunk_file(folder, region)
+        try:
+            return path is not None and hashlib.sha256(path.read_bytes()).hexdigest() == digest
+        except OSError:
+            return False
+
+    def _chunk_file(self, folder: Path, region: Region) -> Path | None:
+        """Return where a chunk is stored; none if the region is not that of one chunk."""
         chunks = {axis: self.array.chunks.get(axis, 1) for axis in self.axes}
         starts = {axis: region[axis][0] if axis in region else 0 for axis in self.axes}
         ends = {a: min(starts[a] + chunks[a], self.shape[a]) for a in self.axes}
         if any(starts[a] % chunks[a] or region.get(a, (0, 1))[1] != ends[a] for a in self.axes):
-            raise RegionInvalid(f"{region} is not a chunk of the output {self.array.name!r}.")
-        path = folder.joinpath("c", *(str(starts[axis] // chunks[axis]) for axis in self.axes))
-        with writing(f"{self.path or 'The image'}"):
-            write_whole(path, body)
+            return None
+        return folder.joinpath("c", *(str(starts[axis] // chunks[axis]) for axis in self.axes))
 
     def write(
         self, region: Mapping[AxisName, Interval], values: "NDArray[Any]", into: "zarr.Array[Any]"

@@ -201,8 +201,17 @@ class OutputWriter:
             journal.note(chunk, digest)
 
     def holds(self, output: str, region: Mapping[AxisName, Interval], digest: str) -> bool:
-        """Tell whether this chunk has been written before, with this digest."""
-        return output in self._journals and self._journals[output].holds(_name(region), digest)
+        """Tell whether this chunk has been written before, with this digest, and is whole.
+
+        One that an earlier process has written is read and compared; if it was stored otherwise
+        than the backend has it, that cannot be told, and it is fetched again.
+        """
+        chunk, journal = _name(region), self._journals.get(output)
+        if journal is None or not journal.holds(chunk, digest):
+            return False
+        pyramid = self._outputs[output]
+        folder = self._path / pyramid.path / "0"
+        return journal.is_own(chunk) or pyramid.stores(folder, dict(region), digest)
 
     def finish(self, run: Run) -> None:
         """Make the coarser levels, copy the image and store the provenance.

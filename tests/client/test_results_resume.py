@@ -1,4 +1,5 @@
 import errno
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,17 @@ def fill(writer: OutputWriter, output: OutputArray, values: NDArray[Any]) -> Non
         writer.write_chunk(output.name, region, values[index], digest="d")
 
 
+def put(writer: OutputWriter, region: Region, values: NDArray[Any]) -> str:
+    """Write a chunk as it comes from the backend, and return its digest."""
+    writer.write_chunk("cells", region, values)
+    chunks = labels().chunks
+    key = "/".join(str(region[axis][0] // chunks[axis]) for axis in labels().axes)
+    body = (writer.path / "labels/cells/0/c" / key).read_bytes()
+    digest = hashlib.sha256(body).hexdigest()
+    writer.put_chunk("cells", region, body, digest=digest)
+    return digest
+
+
 def image() -> NDArray[Any]:
     return np.random.default_rng(0).integers(0, 999, SHAPE).astype("u2")
 
@@ -77,29 +89,49 @@ def test_what_is_no_zarr_is_never_removed(tmp_path: Path) -> None:
 def test_another_process_goes_on_where_the_first_was_stopped(tmp_path: Path) -> None:
     regions = list(regions_of(labels().shape, labels().chunks))
     first = OutputWriter.prepare(tmp_path / "o.zarr", fake_run(labels(), region=REGION))
-    for region in regions[:3]:
-        index = tuple(slice(*region[axis]) for axis in labels().axes)
-        first.write_chunk("cells", region, LABELS[index], digest="final")
+    digests = [put(first, region, part(region) + 1) for region in regions[:3]]
     first.write_chunk("cells", regions[3], np.ones((4, 128, 128), "u4"))
     first.write_chunk("cells", regions[2], np.ones((4, 128, 4), "u4"))  # changed after all
     second = OutputWriter.prepare(tmp_path / "o.zarr", fake_run(labels(), region=REGION))
-    held = [second.holds("cells", region, "final") for region in regions]
-    assert held == [True, True, *[False] * (len(regions) - 2)]
-    assert not second.holds("cells", regions[0], "other")
+    held = [second.holds("cells", r, d) for r, d in zip(regions[:3], digests, strict=True)]
+    assert held == [True, True, False]
+    assert not any(second.holds("cells", region, digests[0]) for region in regions[3:])
+    assert not second.holds("cells", regions[0], digests[1])
     assert not second.holds("cells", regions[0], "")
     fill(second, labels(), LABELS)
     second.finish(fake_run(labels(), region=REGION))
     np.testing.assert_array_equal(open_source(tmp_path / "o.zarr/labels/cells").read({}), LABELS)
 
 
+@pytest.mark.parametrize("torn", [b"", bytes(900), None], ids=["empty", "zeros", "gone"])
+def test_a_chunk_torn_by_a_loss_of_power_is_not_believed(
+    tmp_path: Path, torn: bytes | None
+) -> None:
+    regions = list(regions_of(labels().shape, labels().chunks))[:2]
+    first = OutputWriter.prepare(tmp_path / "o.zarr", fake_run(labels(), region=REGION))
+    digests = [put(first, region, part(region)) for region in regions]
+    assert first.holds("cells", regions[1], digests[1])
+    file = tmp_path / "o.zarr/labels/cells/0/c/0/0/1"
+    file.unlink()
+    if torn is not None:
+        file.write_bytes(torn)
+    second = OutputWriter.prepare(tmp_path / "o.zarr", fake_run(labels(), region=REGION))
+    held = [second.holds("cells", r, d) for r, d in zip(regions, digests, strict=True)]
+    assert held == [True, False]
+
+
+def part(region: Region) -> NDArray[Any]:
+    return LABELS[tuple(slice(*region[axis]) for axis in labels().axes)]
+
+
 def test_a_line_of_the_journal_that_was_cut_is_not_believed(tmp_path: Path) -> None:
     writer = OutputWriter.prepare(tmp_path / "o.zarr", fake_run(labels(), region=REGION))
     region = next(regions_of(labels().shape, labels().chunks))
-    writer.write_chunk("cells", region, LABELS[:4, :128, :128], digest="abc")
+    digest = put(writer, region, part(region))
     journal = tmp_path / "o.zarr/labels/cells/0/.napari-hmz-final"
     journal.write_text(journal.read_text()[:-1])
     assert not OutputWriter.prepare(tmp_path / "o.zarr", fake_run(labels(), region=REGION)).holds(
-        "cells", region, "abc"
+        "cells", region, digest
     )
 
 
@@ -140,7 +172,7 @@ def test_a_full_disk_is_told_and_what_was_written_stays(
 ) -> None:
     writer = OutputWriter.prepare(tmp_path / "o.zarr", fake_run(labels(), region=REGION))
     first, second, *_ = regions_of(labels().shape, labels().chunks)
-    writer.write_chunk("cells", first, LABELS[:4, :128, :128], digest="a")
+    digest = put(writer, first, part(first))
 
     def full(*_: object, **__: object) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -150,7 +182,7 @@ def test_a_full_disk_is_told_and_what_was_written_stays(
         writer.write_chunk("cells", second, LABELS[:4, :128, 128:256], digest="b")
     monkeypatch.undo()
     again = OutputWriter.prepare(tmp_path / "o.zarr", fake_run(labels(), region=REGION))
-    assert again.holds("cells", first, "a")
+    assert again.holds("cells", first, digest)
     assert not again.holds("cells", second, "b")
     np.testing.assert_array_equal(again.array("cells")[:4, :128, :128], LABELS[:4, :128, :128])
 

@@ -134,7 +134,8 @@ def test_unfinished_output_of_another_run_is_refused_with_the_difference(
         (path, {"block": {"z": 20}, "with_image": True}, "block, the copy of the image differ"),
         (other, {}, "the image differs"),
     ):
-        asked: dict[str, Any] = {"parameters": THRESHOLD, "block": BLOCK, "output": output, **options}
+        usual = {"parameters": THRESHOLD, "block": BLOCK, "output": output}
+        asked: dict[str, Any] = {**usual, **options}
         with pytest.raises(errors.OutputExists, match=words) as raised:
             client.run("components", image, **asked)
         assert f"hmz attach {run.id}" in raised.value.remedy
