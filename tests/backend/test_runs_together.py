@@ -6,11 +6,12 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hmz_backend.runs.readers import Readers
 from hmz_backend.runs.together import Together
-from napari_hmz.decoding import ChunkDecoder
 from hmz_backend.stores.grid import ChunkGrid, Index
 from hmz_backend.stores.staged import ABSENT, HELD, MISSING, StagedVolume
 from hmz_backend.testing.planned import a_model, a_plan, an_image
+from napari_hmz.decoding import ChunkDecoder
 from napari_hmz.schema import Region, Sizes
 from napari_hmz.sources.rechunk import v3_document
 
@@ -26,7 +27,8 @@ def staged_and_order(region: Region, together: Sizes = PLANES) -> tuple[StagedVo
     marks = np.full(grid.counts, MISSING, np.uint8)
     staged = StagedVolume(Path("unused"), grid, ChunkDecoder.of(request), marks)
     plan = a_plan(a_model(halo={"z": 1, "y": 1, "x": 1}), request, region=region)
-    return staged, Together(staged, plan, together)
+    left = Readers.of(plan, request, np.ones(plan.blocks, bool)).left
+    return staged, Together(staged, left > 0, together)
 
 
 def taken_in_turn(staged: StagedVolume, order: Together, wants: list[Index]) -> list[Index]:

@@ -36,6 +36,7 @@ from hmz_backend.runs.readers import Readers
 from hmz_backend.runs.receipt import Receipt
 from hmz_backend.runs.state import StateKeeper
 from hmz_backend.runs.throughput import Throughput
+from hmz_backend.runs.together import Together
 from hmz_backend.stores.grid import Index
 from napari_hmz.errors import HmzError, InternalError
 from napari_hmz.schema import OutputResult, Progress, Region, Run, Waiting
@@ -141,7 +142,8 @@ class Driver:
 
     async def _compute(self) -> None:
         self._readers = await self._count_readers()
-        demand = Demand(self.frontier, self._on_chunk_arrived, self._readers)
+        together = await self._together() if self._readers is None else None
+        demand = Demand(self.frontier, self._on_chunk_arrived, self._readers, together)
         self.parts.volumes.demand(self.job.brief.volume, demand)
         try:
             while not self.journal.is_computed:
@@ -235,6 +237,15 @@ class Driver:
         check_slots(brief.plan, brief.source, slots)
         pending = self.journal.pending()
         return await self.parts.in_thread(Readers.of, brief.plan, brief.source, pending)
+
+    async def _together(self) -> Together | None:
+        """Return the order in which the client best reads the volume, if it matters."""
+        brief = self.job.brief
+        if not brief.source.together:
+            return None
+        pending = self.journal.pending()
+        left = await self.parts.in_thread(Readers.of, brief.plan, brief.source, pending)
+        return Together(self.job.staged, left.left > 0, brief.source.together)
 
     async def _want_again(self, block: int, key: str) -> None:
         log.warning("run %s: chunk %s is damaged and wanted again", self.run.id, key)

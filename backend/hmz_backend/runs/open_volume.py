@@ -10,6 +10,7 @@ from hmz_backend.runs.bell import Bell
 from hmz_backend.runs.frontier import Frontier
 from hmz_backend.runs.ration import Ration, ration
 from hmz_backend.runs.readers import Readers
+from hmz_backend.runs.together import Together
 from hmz_backend.stores.grid import Index
 from hmz_backend.stores.staged import HELD, StagedVolume
 
@@ -26,11 +27,19 @@ class Demand:
         Called with each chunk that has come.
     readers
         Which chunks the run has still to read; needed of a streamed volume only.
+    together
+        In which order the client best reads them, if it matters; not of a streamed volume.
     """
 
     frontier: Frontier
     arrived: Callable[[Index], None]
     readers: Readers | None = None
+    together: Together | None = None
+
+    def wanted(self, limit: int) -> list[Index]:
+        """Return what the run waits for, best first."""
+        found = self.frontier.wanted(limit)
+        return found if self.together is None else self.together.ordered(found, limit)
 
     def reads(self, index: Index) -> bool:
         """Return whether the run has still to read a chunk."""
@@ -90,7 +99,7 @@ class OpenVolume:
     def wanted(self, limit: int) -> list[Index]:
         """Return what runs wait for, best first."""
         if self.slots is None:
-            indices = (index for each in self.demands for index in each.frontier.wanted(limit))
+            indices = (index for each in self.demands for index in each.wanted(limit))
             return list(dict.fromkeys(indices))[:limit]
         frontiers = [each.frontier for each in self.demands]
         self.ration = ration(frontiers, self.staged.is_missing, slots=self.slots, limit=limit)

@@ -6,17 +6,14 @@ loop, touches no files.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from hmz_backend.planning.chunks import plan_parts
 from hmz_backend.stores.grid import Index
 from hmz_backend.stores.staged import MISSING, StagedVolume
-from napari_hmz.schema import Plan, Sizes
-
-Window = tuple[tuple[int, int], ...]
-"""First and last (excluded) chunk along each axis."""
+from napari_hmz.schema import Sizes
 
 
 @dataclass
@@ -27,33 +24,33 @@ class Together:
     ----------
     staged
         The volume's chunks.
-    plan
-        Of the run.
+    needed
+        Whether the run has to read a chunk, in the shape of the grid.
     extents
         Of a box, in voxels by axis: what the client reads at once.
     """
 
     staged: StagedVolume
-    plan: Plan
+    needed: NDArray[np.bool_]
     extents: Sizes
     _box: Index | None = None
-    _parts: tuple[Window, ...] = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Find what the run reads at all."""
-        ranges = {self.staged.grid.ranges(part) for part in plan_parts(self.plan)}
-        self._parts = tuple(tuple((r.start, r.stop) for r in part) for part in ranges)
 
     def ordered(self, wanted: Sequence[Index], limit: int) -> list[Index]:
-        """Return what is wanted, best first, behind all that its box lacks."""
-        if not wanted:
-            return []
-        first = [] if self._box is None else self._lacking(self._box, limit)
-        if not first:
-            self._box = self._box_of(wanted[0])
-            first = self._lacking(self._box, limit)
-        best = [index for index in wanted if self._box_of(index) == self._box]
-        return list(dict.fromkeys([*best, *first, *wanted]))[:limit]
+        """Return what is wanted, best first, but box by box, with all that each box lacks."""
+        boxes: dict[Index, list[Index]] = {}
+        if wanted and self._box is not None:
+            boxes[self._box] = []
+        for index in wanted:
+            boxes.setdefault(self._box_of(index), []).append(index)
+        found: dict[Index, None] = {}
+        for box, best in boxes.items():
+            lacking = dict.fromkeys([*best, *self._lacking(box, limit)])
+            if lacking and not found:
+                self._box = box
+            found |= lacking
+            if len(found) >= limit:
+                break
+        return list(found)[:limit]
 
     def _box_of(self, index: Index) -> Index:
         grid = self.staged.grid
@@ -64,22 +61,17 @@ class Together:
 
     def _lacking(self, box: Index, limit: int) -> list[Index]:
         """Return chunks of a box that the run reads and that have not come, in raster order."""
-        found: list[Index] = []
-        for part in self._parts:
-            spans = [
-                _overlap(at, self.extents[axis], chunk, span)
-                for at, axis, chunk, span in zip(
-                    box, self.staged.grid.axes, self.staged.grid.chunks, part, strict=True
-                )
-            ]
-            window = self.staged.marks[tuple(slice(*span) for span in spans)]
-            missing = np.argwhere(window == MISSING)[:limit]
-            found += map(tuple, (missing + [start for start, _ in spans]).tolist())
-        return found
+        grid = self.staged.grid
+        spans = [
+            _chunks_in(at, self.extents[axis], chunk)
+            for at, axis, chunk in zip(box, grid.axes, grid.chunks, strict=True)
+        ]
+        window = tuple(slice(*span) for span in spans)
+        lacking = self.needed[window] & (self.staged.marks[window] == MISSING)
+        places = np.argwhere(lacking)[:limit] + [start for start, _ in spans]
+        return [tuple(place) for place in places.tolist()]
 
 
-def _overlap(box: int, extent: int, chunk: int, part: tuple[int, int]) -> tuple[int, int]:
-    """Return the chunks of a part that begin in a box, along one axis."""
-    first, end = -(-box * extent // chunk), -(-(box + 1) * extent // chunk)
-    start = max(first, part[0])
-    return start, max(start, min(end, part[1]))
+def _chunks_in(box: int, extent: int, chunk: int) -> tuple[int, int]:
+    """Return the chunks that begin in a box, along one axis; there may be fewer."""
+    return -(-box * extent // chunk), -(-(box + 1) * extent // chunk)
