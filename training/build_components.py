@@ -112,6 +112,7 @@ def extension(axes: str) -> Section:
             "halo": dict.fromkeys(axes, 1),
             "memory_bytes_per_voxel": 48,
             "seconds_per_megavoxel": 0.12,
+            "skip_empty": True,
         },
         "training_data": "None: nothing is learned.",
         "quality": [

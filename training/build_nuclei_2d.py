@@ -34,6 +34,7 @@ NUCLEI = Nuclei(
         "halo_rule": {"parameter": "diameter", "factor": 2.1},
         "memory_bytes_per_voxel": 700,
         "seconds_per_megavoxel": 1.6,
+        "skip_empty": True,
     },
 )
 TRAINING_DATA = (

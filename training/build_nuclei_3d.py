@@ -34,6 +34,7 @@ NUCLEI = Nuclei(
         "halo_rule": {"parameter": "diameter", "factor": 1.2},
         "memory_bytes_per_voxel": 300,
         "seconds_per_megavoxel": 2.0,
+        "skip_empty": True,
     },
 )
 TRAINING_DATA = (

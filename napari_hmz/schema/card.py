@@ -125,6 +125,9 @@ class TileSpec(Message):
     seconds_per_megavoxel: float | None = None
     """As measured on the machine that made the package; a backend replaces it by its own."""
     batch: int = Field(default=1, ge=1)
+    skip_empty: bool = False
+    """Nothing is found in a tile of one value: it gives zeros alone. The first one of a run is
+    computed all the same, and the others are skipped if that holds for the run's parameters."""
 
 
 class AccessSpec(Message):

@@ -111,9 +111,7 @@ def test_a_tile_that_needs_more_than_the_room_is_refused_before_anything_is_sent
         assert small.state == "queued"
 
 
-def test_no_room_for_one_chunk_refuses_the_announcement(
-    tmp_path: Path, engine: FakeEngine
-) -> None:
+def test_no_room_for_one_chunk_refuses_the_announcement(tmp_path: Path, engine: FakeEngine) -> None:
     with tight(tmp_path, engine, staging_quota_bytes=CHUNK_BYTES - 1) as user:
         request = announcement(IMAGE, CHUNKS).model_dump(mode="json")
         found = Problem.model_validate_json(user.post(wire.VOLUMES, request, 413).content)

@@ -8,7 +8,9 @@ from concurrent.futures import Executor as Threads
 from dataclasses import dataclass, field
 
 from hmz_backend.dispatch.dispatcher import Dispatcher
+from hmz_backend.engines.protocol import TileRequest
 from hmz_backend.executors.protocol import BlockTask
+from hmz_backend.runs.blanks import Arrays
 from hmz_backend.runs.job import Job
 from hmz_backend.runs.threads import in_thread
 from hmz_backend.stores.reader import StagedChunkBroken
@@ -42,9 +44,21 @@ class BlockWorker:
         except StagedChunkBroken as error:
             await in_thread(self.threads, job.keep_broken, block, error.key)
             return
-        results = await self.dispatcher.infer(request, task.priority)
+        results = await self._compute(job, request, task.priority)
         _check(job, results)
         await in_thread(self.threads, job.keep, block, results)
+
+    async def _compute(self, job: Job, request: TileRequest, priority: tuple[int, ...]) -> Arrays:
+        blank = None
+        if job.blanks.declared:
+            blank = await in_thread(self.threads, job.blanks.recognise, request)
+        known = None if blank is None else job.blanks.results(blank)
+        if known is not None:
+            return known
+        results = await self.dispatcher.infer(request, priority)
+        if blank is not None:
+            job.blanks.learn(blank, results)
+        return results
 
 
 def _check(job: Job, results: Mapping[str, object]) -> None:

@@ -23,6 +23,7 @@ from hmz_backend.planning import (
     output_region,
 )
 from hmz_backend.runs import threads as own_threads
+from hmz_backend.runs.blanks import Blanks
 from hmz_backend.runs.brief import Brief
 from hmz_backend.runs.folder import RunFolder
 from hmz_backend.runs.frontier import Frontier
@@ -148,6 +149,11 @@ class Job:
     def chunks(self) -> tuple[int, int]:
         """Return how many chunks the run needs, and how many of them are there."""
         return count_chunks(self.brief.plan, self.staged)
+
+    @cached_property
+    def blanks(self) -> Blanks:
+        """What is known of tiles without content."""
+        return Blanks(self.brief.card.tile.skip_empty)
 
     @cached_property
     def _order(self) -> NDArray[np.int64]:

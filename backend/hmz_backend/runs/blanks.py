@@ -1,0 +1,77 @@
+"""Tiles of one value throughout: computed once, and known from then on.
+
+A model declares (`tile.skip_empty`) that it finds nothing in a tile without content. That is not
+taken on trust, since a threshold below the fill value makes all of it foreground: the first such
+tile of a run is computed. Only if it gives zeros alone, the same tile again is not sent to the
+engine. So results are the same, whatever the parameters. Threads: called from many at once.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hmz_backend.engines.protocol import TileRequest
+from napari_hmz.schema import VolumeStatistics
+
+Arrays = Mapping[str, NDArray[Any]]
+Content = tuple[tuple[str, tuple[int, ...], str, bytes], ...]
+"""Name, shape, dtype and value of each input."""
+
+
+@dataclass(frozen=True, slots=True)
+class Blank:
+    """A tile of one value; parameters are the same all through a run."""
+
+    content: Content
+    statistics: VolumeStatistics | None
+
+
+@dataclass
+class Blanks:
+    """What one run knows of its blank tiles.
+
+    Parameters
+    ----------
+    declared
+        Whether the model says that it finds nothing in them.
+    """
+
+    declared: bool
+    _empty: dict[Content, list[tuple[VolumeStatistics | None, Arrays]]] = field(
+        default_factory=dict
+    )
+
+    def recognise(self, request: TileRequest) -> Blank | None:
+        """Return what a tile is if it has one value throughout, and the model declares so."""
+        if not self.declared or not all(map(_is_uniform, request.inputs.values())):
+            return None
+        content = tuple(
+            (name, array.shape, array.dtype.str, array.flat[0].tobytes())
+            for name, array in request.inputs.items()
+        )
+        return Blank(content, request.statistics)
+
+    def learn(self, blank: Blank, results: Arrays) -> None:
+        """Note what the engine has given for a blank tile, if it is zeros alone."""
+        if not any(array.any() for array in results.values()):
+            # One zero, seen as a whole array: it takes no memory.
+            empty = {
+                name: np.broadcast_to(np.zeros((), array.dtype), array.shape)
+                for name, array in results.items()
+            }
+            self._empty.setdefault(blank.content, []).append((blank.statistics, empty))
+
+    def results(self, blank: Blank) -> Arrays | None:
+        """Return what the engine would give, if that is known to be zeros alone."""
+        for statistics, empty in self._empty.get(blank.content, ()):
+            if statistics == blank.statistics:
+                return empty
+        return None
+
+
+def _is_uniform(array: NDArray[Any]) -> bool:
+    first = array.flat[0]
+    return bool(first == array.flat[-1] and (array == first).all())
