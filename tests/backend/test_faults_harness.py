@@ -21,6 +21,7 @@ def chance(seed: int) -> random.Random:
 def test_a_loss_of_power_spares_what_was_synced_with_its_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Files are renamed after they are synced; in one folder, that is synced as well."""
     for name in ("fsync", "sync"):
         monkeypatch.setattr(os, name, getattr(os, name))  # put back afterwards
     write_down_syncs(tmp_path / "log")
@@ -28,18 +29,23 @@ def test_a_loss_of_power_spares_what_was_synced_with_its_name(
     for folder in ("synced", "unnamed"):
         (data / folder).mkdir(parents=True)
         for number in range(20):
-            with (data / folder / str(number)).open("wb") as file:
+            with (data / folder / f"{number}.part").open("wb") as file:
                 file.write(b"body")
                 file.flush()
                 os.fsync(file)
+            time.sleep(0.01)  # times of files are those of the kernel's last tick
+            (data / folder / f"{number}.part").rename(data / folder / str(number))
     handle = os.open(data / "synced", os.O_RDONLY)
     os.fsync(handle)
     os.close(handle)
-    (data / "synced/late").write_bytes(b"body")
-    (data / "synced/late").rename(data / "synced/0")
-    hurt = drop_unsynced(data, tmp_path / "log", chance(0))
+    time.sleep(0.01)
+    with (data / "synced/0").open("ab") as file:
+        file.write(bytes(1000))
+    hurt = drop_unsynced(data, tmp_path / "log", chance(3))
     assert {path.parent.name for path in hurt if path.name != "0"} == {"unnamed"}
     assert all((data / f"synced/{number}").read_bytes() == b"body" for number in range(1, 20))
+    assert (data / "synced/0").read_bytes()[:4] == b"body"
+    assert 4 <= (data / "synced/0").stat().st_size < 1004
     assert 10 < len(hurt) < 21  # some are there by luck
     (data / "unnamed/again").write_bytes(b"body")
     time.sleep(0.02)  # times of files are those of the kernel's last tick

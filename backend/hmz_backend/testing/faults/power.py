@@ -4,7 +4,8 @@ import itertools
 import os
 import random
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +35,7 @@ def drop_unsynced(folder: Path, syncs: Path, chance: random.Random) -> list[Path
     files = [path for path in sorted(_files(folder)) if ".sqlite" not in path.name]
     at_risk = [path for path in files if not _is_safe(path, log)]
     _roll_back_database(folder)
-    return [path for path in at_risk if _strike(path, chance)]
+    return [path for path in at_risk if _strike(path, log, chance)]
 
 
 def lost_blocks(hurt: Sequence[Path], *, blended: bool) -> set[int]:
@@ -67,10 +68,21 @@ def _around(place: Sequence[int], reach: Sequence[int]) -> Iterator[int]:
             yield int(np.ravel_multi_index(there, GRID))
 
 
-def _read(syncs: Path) -> dict[int, int]:
-    """Return when each inode was last synced."""
+@dataclass(frozen=True, slots=True)
+class Synced:
+    """When something was synced last (ns since 1970), and how large it was then."""
+
+    at_ns: int = 0
+    size: int = 0
+
+
+def _read(syncs: Path) -> Mapping[int, Synced]:
+    """Return what is known of each inode."""
     lines = syncs.read_text().splitlines() if syncs.exists() else []
-    return {int(inode): int(at) for inode, at in (line.split() for line in lines)}
+    return {
+        inode: Synced(at_ns, size)
+        for inode, at_ns, size in (map(int, line.split()) for line in lines)
+    }
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -79,22 +91,31 @@ def _files(folder: Path) -> Iterator[Path]:
             yield Path(parent, name)
 
 
-def _is_safe(path: Path, log: dict[int, int]) -> bool:
-    """Return whether both the content and the name had been synced."""
+def _is_safe(path: Path, log: Mapping[int, Synced]) -> bool:
+    """Return whether both the content and the name are on the disk.
+
+    A file that was not touched since it was synced has its name there as well; one that was then
+    renamed needs its folder synced (ext4, XFS).
+    """
+    status, never = path.stat(), Synced()
+    own, all_ = log.get(status.st_ino, never), log.get(EVERYTHING, never)
+    named_ns = log.get(path.parent.stat().st_ino, never).at_ns
+    renamed = bool(own.at_ns) and own.size == status.st_size and named_ns >= status.st_ctime_ns
+    return renamed or status.st_ctime_ns <= max(own.at_ns, all_.at_ns)
+
+
+def _strike(path: Path, log: Mapping[int, Synced], chance: random.Random) -> bool:
+    """Take or tear a file; of one that has grown since it was synced, what it was then stays."""
     status = path.stat()
-    named_at = log.get(path.parent.stat().st_ino, 0)
-    own = status.st_ino in log and named_at >= status.st_ctime_ns
-    return own or status.st_ctime_ns < log.get(EVERYTHING, 0)
-
-
-def _strike(path: Path, chance: random.Random) -> bool:
+    synced = log.get(status.st_ino, Synced()).size
+    kept = synced if synced < status.st_size else 0
     fate = chance.random()
     if fate < 0.2:  # the system had written it by itself
         return False
-    if fate < 0.6:
+    if fate < 0.6 and not kept:
         path.unlink()
     else:
-        os.truncate(path, chance.randrange(path.stat().st_size + 1))
+        os.truncate(path, chance.randrange(kept, status.st_size + 1))
     return True
 
 

@@ -20,21 +20,22 @@ EVERYTHING = 0
 
 
 def write_down_syncs(log: Path) -> None:
-    """Let `os.fsync` and `os.sync` add a line to `log`: the inode, and when (ns since 1970)."""
+    """Let `os.fsync` and `os.sync` add to `log`: inode, when (ns since 1970), size in bytes."""
     sync, sync_all = os.fsync, os.sync
 
-    def note(inode: int, at_ns: int) -> None:
+    def note(inode: int, at_ns: int, size: int) -> None:
         with log.open("a") as file:
-            file.write(f"{inode} {at_ns}\n")
+            file.write(f"{inode} {at_ns} {size}\n")
 
     def noted(fd: "FileDescriptorLike") -> None:
+        before = os.fstat(fd if isinstance(fd, int) else fd.fileno())
         sync(fd)
-        note(os.fstat(fd if isinstance(fd, int) else fd.fileno()).st_ino, time.time_ns())
+        note(before.st_ino, time.time_ns(), before.st_size)
 
     def all_noted() -> None:
         begun_ns = time.time_ns()
         sync_all()
-        note(EVERYTHING, begun_ns)
+        note(EVERYTHING, begun_ns, 0)
 
     os.fsync, os.sync = noted, all_noted
 
