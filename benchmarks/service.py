@@ -29,11 +29,23 @@ class Service:
 
 
 @contextlib.contextmanager
-def service(folder: Path, packages: Sequence[Path]) -> Iterator[Service]:
-    """Start Triton and a backend that serves `packages`; both are stopped at the end."""
+def service(folder: Path, packages: Sequence[Path], *, instances: int = 2) -> Iterator[Service]:
+    """Start Triton and a backend that serves `packages`; both are stopped at the end.
+
+    Parameters
+    ----------
+    folder
+        For everything that they write.
+    instances
+        Processes of each model.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
     repository = folder / "repository"
     write_triton_repository(
-        [load_package(package) for package in packages], repository, kind="python"
+        [load_package(package) for package in packages],
+        repository,
+        kind="python",
+        instances=instances,
     )
     with contextlib.ExitStack() as stack:
         triton = stack.enter_context(bundled.start(repository))

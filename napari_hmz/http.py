@@ -166,8 +166,15 @@ class Http:
         }
         self._exchange("PUT", path, patience=patience, content=body, headers=headers)
 
-    def get_bytes(self, path: str, *, patience: Patience | None = None) -> bytes:
+    def get_bytes(
+        self, path: str, *, patience: Patience | None = None, is_known: bool = False
+    ) -> bytes:
         """Fetch bytes as they are stored, and compare them with their digest if one is given.
+
+        Parameters
+        ----------
+        is_known
+            Whether the caller knows the digest, and compares: then none is asked for.
 
         Raises
         ------
@@ -177,7 +184,12 @@ class Http:
             If the bytes came damaged, again and again.
         """
         response = self._exchange(
-            "GET", path, patience=patience, verify=True, headers={"Accept-Encoding": "identity"}
+            "GET",
+            path,
+            patience=patience,
+            verify=True,
+            headers={"Accept-Encoding": "identity"}
+            | ({wire.WANT_DIGEST_HEADER: wire.NO_DIGEST} if is_known else {}),
         )
         return response.content
 

@@ -24,6 +24,7 @@ from hmz_backend.identity.chain import Chain
 from hmz_backend.identity.protocol import Identity
 from hmz_backend.routes import health, models, outputs, plans, problems, runs, volumes
 from hmz_backend.routes.dependencies import Services, caller
+from hmz_backend.routes.express import Express
 from hmz_backend.routes.gate import LOOPBACK_NAMES, Gate
 from hmz_backend.runs.block_worker import BlockWorker
 from hmz_backend.runs.catalogue import Catalogue, Packages
@@ -85,7 +86,7 @@ def build_app(
         redoc_url=None,
         openapi_url=None,  # served below, to callers only
         lifespan=parts_of,
-        middleware=[Middleware(Gate, names=names)],
+        middleware=[Middleware(Gate, names=names), Middleware(Express)],
     )
     for resource in (health, models, volumes, plans, runs, outputs):
         app.include_router(resource.router)

@@ -210,7 +210,7 @@ class Download:
         path = wire.output(self._run_id, done.output, done.key)
         for _ in range(_ATTEMPTS if done.final else 1):
             try:
-                body = self._http.get_bytes(path, patience=self._patience)
+                body = self._http.get_bytes(path, patience=self._patience, is_known=True)
             except errors.NotFound:
                 return None
             self._traffic.fetched(len(body))

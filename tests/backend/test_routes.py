@@ -15,6 +15,7 @@ from hmz_backend.testing.live_backend import LiveBackend
 from hmz_backend.testing.user import User
 from napari_hmz.errors import error_classes
 from napari_hmz.schema import Health, ModelCard, Problem, Run, RunRequest, wire
+from napari_hmz.schema.digest import digest_fits
 
 
 def problem(answer: httpx.Response, status: int, code: str) -> Problem:
@@ -208,6 +209,34 @@ def test_outputs_show_chunks_and_nothing_else(user: User) -> None:
     for key in ("c/0/0/0", "", "brief.json", "..%2f..%2fbrief.json", "c/x", "c"):
         problem(user.http.get(wire.output(run.id, "out", key)), 404, "not-found")
     problem(user.http.get(wire.output(run.id, "other", "zarr.json")), 404, "not-found")
+
+
+def test_who_knows_a_digest_need_not_have_it_computed(user: User) -> None:
+    user.announce()
+    path = wire.output(user.start("copy").id, "out", "zarr.json")
+    told = user.http.get(path)
+    assert digest_fits(told.headers[wire.DIGEST_HEADER], told.content)
+    untold = user.http.get(path, headers={wire.WANT_DIGEST_HEADER: wire.NO_DIGEST})
+    assert wire.DIGEST_HEADER not in untold.headers
+    assert untold.content == told.content
+
+
+@pytest.mark.parametrize("given", ["", "Bearer", "Bearer wrong", "Basic {token}"])
+def test_chunks_go_to_and_fro_for_callers_only(
+    backend: LiveBackend, user: User, given: str
+) -> None:
+    user.announce()
+    path, chunk = (
+        wire.output(user.start("copy").id, "out", "zarr.json"),
+        wire.chunk(user.volume, "c/0"),
+    )
+    token = user.http.headers["authorization"].partition(" ")[2]
+    with httpx.Client(base_url=backend.url, headers={"Authorization": f"bearer {token}"}) as known:
+        assert known.get(path).is_success  # the scheme's case is free
+    headers = {"Authorization": given.format(token=token)} if given else {}
+    with httpx.Client(base_url=backend.url, headers=headers) as stranger:
+        problem(stranger.get(path), 401, "not-signed-in")
+        problem(stranger.put(chunk, content=b"x"), 401, "not-signed-in")
 
 
 def test_callers_see_their_own_things_only(tmp_path: Path, engine: FakeEngine) -> None:

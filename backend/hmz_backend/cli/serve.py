@@ -15,6 +15,7 @@ from hmz_backend.cli.chosen_engine import choose_engine
 from hmz_backend.identity.shared_token import SharedToken
 from hmz_backend.server import (
     address_of,
+    keep_memory,
     listen,
     make_server,
     set_up_logging,
@@ -41,6 +42,7 @@ def serve(
 ) -> None:
     """Serve models until stopped; SIGTERM and Ctrl-C let open requests end."""
     set_up_logging()
+    keep_memory()
     settings = load_settings(config, host=host, port=port, data_dir=data_dir, engine=engine)
     check_address(settings)
     token, made_up = chosen_token(settings)

@@ -8,6 +8,7 @@ out for those who listen from then on, since for them it is none.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -47,6 +48,7 @@ class RunLog:
     bell: Bell = field(default_factory=Bell)
     beginning: asyncio.Lock = field(default_factory=asyncio.Lock)
     ending: bool = False
+    _recent: deque[tuple[int, str]] = field(default_factory=lambda: deque(maxlen=PAGE))
 
     async def take_up(self) -> None:
         """Go on numbering after the last event that is kept."""
@@ -59,11 +61,14 @@ class RunLog:
 
     async def append(self, events: Sequence[MakeEvent], *operations: Operation) -> None:
         """Commit events together with what they speak of, then wake the listeners."""
-        rows = []
-        for make in events:
-            self.number += 1
-            body = EVENT.dump_json(make(self.number)).decode()
-            rows.append({"run": self.run, "number": self.number, "body": body})
+        numbers = range(self.number + 1, self.number + 1 + len(events))
+        self.number += len(events)
+        made = [make(number) for make, number in zip(events, numbers, strict=True)]
+        bodies = [EVENT.dump_json(event).decode() for event in made]
+        rows = [
+            {"run": self.run, "number": number, "body": body}
+            for number, body in zip(numbers, bodies, strict=True)
+        ]
 
         def commit(connection: Connection) -> None:
             for operation in operations:
@@ -72,7 +77,14 @@ class RunLog:
                 connection.execute(insert(EventRow), rows)
 
         await self.database.write(commit)
+        self._recent.extend(zip(numbers, bodies, strict=True))
         self.bell.ring()
+
+    async def after(self, number: int) -> list[tuple[int, str]]:
+        """Return the next events with their numbers; the latest ones are at hand."""
+        if self._recent and self._recent[0][0] <= number + 1:
+            return [event for event in self._recent if event[0] > number]
+        return await self.database.read(partial(_page, run=self.run, after=number))
 
 
 async def last_number(database: Database, run: str) -> int:
@@ -93,7 +105,7 @@ async def follow(
     after = await _start(log, after)
     while not log.ending:
         ring = log.bell.next()
-        page = await log.database.read(partial(_page, run=log.run, after=after))
+        page = await log.after(after)
         for place, (number, body) in enumerate(page, start=1):
             after = number
             event = EVENT.validate_json(body)
