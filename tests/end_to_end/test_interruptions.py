@@ -18,8 +18,9 @@ from napari_hmz import errors
 from napari_hmz.client import Client
 from napari_hmz.results import disk
 from napari_hmz.results import output as output_files
-from napari_hmz.schema import AxisName, ChunkDone
+from napari_hmz.schema import AxisName, ChunkDone, Health, wire
 from napari_hmz.testing.backend_process import BackendProcess
+from napari_hmz.testing.scripted_server import Answer, ScriptedServer
 
 Array = NDArray[Any]
 MakeBlobs = Callable[..., Array]
@@ -197,3 +198,23 @@ def test_ctrl_c_leaves_the_run_alone_and_says_how_to_return(
     assert "Traceback" not in said
     assert client.runs()[0].state in {"queued", "running"}
     client.cancel(run_id)
+
+
+def test_a_backend_that_is_too_old_is_named_in_the_shell(state: Path, tmp_path: Path) -> None:
+    health = Health(status="ok", version="0.0.1", protocol=0, oldest_client=0, engine="embedded")
+    variables = {**os.environ, "HMZ_STATE_DIR": str(state), "HMZ_TOKEN": "a token"}
+    with ScriptedServer() as server:
+        server.on("GET", wire.HEALTH, lambda _: Answer(200, health.model_dump_json().encode()))
+        command = [sys.executable, "-m", "napari_hmz.cli", "run", "components", "image.zarr"]
+        done = subprocess.run(
+            [*command, str(tmp_path / "out.ome.zarr"), "--url", server.url],
+            capture_output=True,
+            check=False,
+            env=variables,
+            text=True,
+        )
+    assert done.returncode == 3
+    assert "backend 0.0.1 speaks protocol 0" in done.stderr
+    assert "[backend-too-old]" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 2  # what happened, and what to do
+    assert not (tmp_path / "out.ome.zarr").exists()

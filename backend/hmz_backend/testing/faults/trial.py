@@ -34,6 +34,7 @@ MOST_IN_THE_AIR = 2 * TILES_IN_FLIGHT
 """What a driver hands out before the journal has earlier blocks: the product's stated number."""
 LOOK_S = 0.02
 TIDY_S = 5.0
+SAME_COMMAND = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +86,24 @@ def undisturbed(rig: Rig, stitch: Stitch) -> Remains:
 
 
 def kill_once(
-    rig: Rig, role: Role, stitch: Stitch, chance: random.Random, expected: Remains
+    rig: Rig,
+    role: Role,
+    stitch: Stitch,
+    chance: random.Random,
+    expected: Remains,
+    *,
+    moment: Moment | None = None,
 ) -> Outcome:
-    """Disturb one run, let it be gone on with, and compare what it leaves with `expected`."""
+    """Disturb one run, let it be gone on with, and compare what it leaves with `expected`.
+
+    Parameters
+    ----------
+    chance
+        Decides when, unless `moment` is given, and everything else that is left to chance.
+    """
     trial = Trial(rig, role, stitch, chance)
-    struck = trial.strike_in_time()
+    steps = CHUNKS_TOTAL + BLOCKS
+    struck = trial.strike(moment or Moment.draw(chance, steps=steps, tile_s=rig.tile_s))
     trial.go_on()
     remains = _remains(rig, trial.output)
     return Outcome(
@@ -125,21 +139,24 @@ class Trial:
         self._victims: list[int] = []
         self._client = rig.run(stitch, self.image, self.output)
 
-    def strike_in_time(self) -> bool:
-        """Kill at a random moment; False if the run was over by then."""
-        steps = CHUNKS_TOTAL + BLOCKS
-        moment = Moment.draw(self.chance, steps=steps, tile_s=self.rig.tile_s)
+    def strike(self, moment: Moment) -> bool:
+        """Kill at a moment; False if the run was over by then."""
         if not moment.await_it(self._steps, lambda: self._client.poll() is not None):
             return False
         _STRIKES[self.role](self)
         return True
 
     def go_on(self) -> None:
-        """Start what is missing, as a user would, and wait until the output is written."""
-        if self._client.poll() is not None and not (self.output / "zarr.json").exists():
-            self._client = self.rig.run(self.stitch, self.image, self.output)
-        elif self._client.returncode:
-            self._client = self._attached()
+        """Start what is missing, as a user would, and wait until the output is written.
+
+        By the same command, or by `hmz attach`: as one likes, if the run is known already.
+        """
+        if self._client.poll():
+            run_id = self.rig.run_of(self.output)
+            if run_id is None or self.chance.random() < SAME_COMMAND:
+                self._client = self.rig.run(self.stitch, self.image, self.output)
+            else:
+                self._client = self.rig.attach(run_id)
         _await_end(self.rig, self._client)
 
     def leftovers(self) -> list[str]:
@@ -201,11 +218,6 @@ class Trial:
 
     def _steps(self) -> int:
         return self.rig.chunks_held() - self._held + self.tally.begun()
-
-    def _attached(self) -> "subprocess.Popen[bytes]":
-        run_id = self.rig.run_of(self.output)
-        assert run_id is not None, f"nobody remembers the run of {self.output}"
-        return self.rig.attach(run_id)
 
     def _is_ours(self, path: Path) -> bool:
         runs = self.rig.data / "runs"
