@@ -32,7 +32,7 @@ NUCLEI = Nuclei(
         "preferred": {"y": 640, "x": 640},
         "halo": {"y": 64, "x": 64},
         "halo_rule": {"parameter": "diameter", "factor": 2.1},
-        "memory_bytes_per_voxel": 700,
+        "memory_bytes_per_voxel": 400,
         "seconds_per_megavoxel": 1.6,
         "skip_empty": True,
     },

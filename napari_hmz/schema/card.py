@@ -114,6 +114,14 @@ class HaloRule(Message):
     factor: float = Field(gt=0)
 
 
+class RescaleRule(Message):
+    """Tiles are zoomed by `reference / parameter` before the network, and back after it."""
+
+    parameter: str
+    reference: float = Field(gt=0)
+    axes: tuple[AxisName, ...]
+
+
 class TileSpec(Message):
     """The tiles that suit a model."""
 
@@ -122,8 +130,11 @@ class TileSpec(Message):
     halo: Sizes = {}
     halo_rule: HaloRule | None = None
     memory_bytes_per_voxel: float = Field(default=64.0, gt=0)
+    """Of a tile that is not rescaled."""
     seconds_per_megavoxel: float | None = None
-    """As measured on the machine that made the package; a backend replaces it by its own."""
+    """As measured on the machine that made the package, on tiles that are not rescaled."""
+    rescale: RescaleRule | None = None
+    """What a parameter does to the network's share of memory and time."""
     batch: int = Field(default=1, ge=1)
     skip_empty: bool = False
     """Nothing is found in a tile of one value: it gives zeros alone. The first one of a run is

@@ -15,8 +15,10 @@ from hmz_backend.planning.chunks import count_plan_chunks
 from hmz_backend.planning.estimate import (
     chunk_bytes,
     output_bytes,
+    rescaled,
     run_seconds,
     tile_memory_bytes,
+    work_share,
 )
 from hmz_backend.planning.needs import axis_needs
 from hmz_backend.planning.outputs import output_array, wanted_outputs
@@ -58,7 +60,8 @@ def make_plan(
     tiles_in_flight
         How many tiles are in the air at once.
     seconds_per_voxel
-        What a voxel of a tile has taken here before; none: what the card says is all there is.
+        What a voxel of a tile that is not rescaled has taken here before; none: what the card
+        says is all there is.
 
     Raises
     ------
@@ -70,6 +73,10 @@ def make_plan(
         If no tile fits the model's rules and the memory.
     """
     checked = _check(card, volume, request)
+    values = checked_parameters(card, request.parameters)
+    share, card = work_share(card.tile, values), rescaled(card, values)
+    if seconds_per_voxel is not None:
+        seconds_per_voxel *= share
     needs, warnings = axis_needs(card, volume, request, checked.region, checked.tiled)
     tilings = _fit_memory(card, needs, memory_budget_bytes, tiles_in_flight)
     plan = _assemble(card, volume, checked, tilings)

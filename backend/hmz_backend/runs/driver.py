@@ -24,6 +24,7 @@ from math import prod
 
 from hmz_backend.executors.protocol import BlockTask, Outcome, Ticket
 from hmz_backend.planning.checks import check_slots
+from hmz_backend.planning.estimate import work_share
 from hmz_backend.runs import records
 from hmz_backend.runs.finishing import Finisher
 from hmz_backend.runs.frontier import Frontier
@@ -274,8 +275,9 @@ class Driver:
 
     async def _teach(self) -> None:
         if self.throughput.blocks:
-            plan, seconds = self.run.plan, self.throughput.seconds
-            voxels = self.throughput.blocks * prod(plan.tile.values())
+            plan, brief, seconds = self.run.plan, self.job.brief, self.throughput.seconds
+            share = work_share(brief.card.tile, brief.parameters)
+            voxels = round(self.throughput.blocks * prod(plan.tile.values()) * share)
             await self.parts.database.write(
                 lambda c: records.add_speed(c, plan.model, plan.version, voxels, seconds)
             )

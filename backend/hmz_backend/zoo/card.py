@@ -83,7 +83,9 @@ def make_card(description: Description, extension: Extension, digest: str) -> Mo
         outputs=outputs,
         parameters=extension.parameters,
         normalise=extension.normalise or _normalise(description, extension),
-        tile=extension.tile or _tile(description, inputs[0]),
+        tile=(extension.tile or _tile(description, inputs[0])).model_copy(
+            update={"rescale": extension.rescale}
+        ),
         access=extension.access,
         quality=extension.quality,
         training_data=extension.training_data,

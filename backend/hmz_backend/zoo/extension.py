@@ -12,6 +12,7 @@ from napari_hmz.schema import (
     OutputKind,
     ParameterSpec,
     ParameterValue,
+    RescaleRule,
     StitchSpec,
     TileSpec,
 )
@@ -54,14 +55,6 @@ class Binding(Message):
     step: int = Field(ge=0)
     """Index in the tensor's list of pre- or post-processing steps."""
     kwarg: str
-
-
-class RescaleRule(Message):
-    """Tiles are zoomed by `reference / parameter` before the network, and back after it."""
-
-    parameter: str
-    reference: float = Field(gt=0)
-    axes: tuple[AxisName, ...]
 
 
 class PipelineEntry(Message):
