@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,7 @@ from napari_hmz.schema import (
 from napari_hmz.sources import Origin
 
 AXES: Axes = ("z", "y", "x")
+Mode = Literal["staged", "stream"]
 KINDS = 8
 MARK = 60_000
 """The value of the objects; noise is far below."""
@@ -49,10 +50,14 @@ class GeneratedSource:
         Extent of a chunk along each axis.
     filled
         Which share of the chunks is not fill value.
+    mode
+        Whether the backend keeps the chunks.
     """
 
-    def __init__(self, shape: Sizes, chunk_px: int, filled: float = 1.0) -> None:
-        self._shape, self._chunk_px, self._filled = shape, chunk_px, filled
+    def __init__(
+        self, shape: Sizes, chunk_px: int, filled: float = 1.0, mode: Mode = "staged"
+    ) -> None:
+        self._shape, self._chunk_px, self._filled, self._mode = shape, chunk_px, filled, mode
         self._arrays = [_chunk(kind, chunk_px) for kind in range(KINDS)]
         self._bodies = [array.tobytes() for array in self._arrays]
 
@@ -81,6 +86,7 @@ class GeneratedSource:
             chunks=chunks,
             dtype="uint16",
             array=ArrayDocument(zarr_format=3, document=document),
+            mode=self._mode,
             fingerprint=f"generated {self._chunk_px} {self._filled} {sorted(self._shape.items())}",
         )
 
@@ -156,8 +162,10 @@ class GeneratedRun:
         The backend, and folders for what the client remembers and writes.
     model
         Which.
-    shape_px, chunk_px, filled
+    shape_px, chunk_px, filled, mode
         As `GeneratedSource`; z, y, x.
+    budget_bytes
+        What the client may hold; 0: what it does without being told.
     """
 
     url: str
@@ -168,18 +176,22 @@ class GeneratedRun:
     shape_px: tuple[int, int, int]
     chunk_px: int
     filled: float = 1.0
+    mode: Mode = "staged"
+    budget_bytes: int = 0
 
     @property
     def source(self) -> GeneratedSource:
         """The image."""
         shape: Sizes = dict(zip(AXES, self.shape_px, strict=True))
-        return GeneratedSource(shape, self.chunk_px, self.filled)
+        return GeneratedSource(shape, self.chunk_px, self.filled, self.mode)
 
     def start(self) -> "subprocess.Popen[str]":
         """Start the process; it writes a `Measured` as JSON when the output is written."""
         command = [sys.executable, "-m", "benchmarks.generated", json.dumps(asdict(self))]
         kept = {name: value for name, value in os.environ.items() if not name.startswith("HMZ_")}
         variables = {**kept, "HMZ_CONFIG": str(Path(self.state) / "none.toml")}
+        if self.budget_bytes:
+            variables["HMZ_MEMORY_BUDGET_BYTES"] = str(self.budget_bytes)
         return subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, text=True)
 
     def measured(self) -> "Measured":

@@ -1,7 +1,8 @@
 """A volume of 100 GiB from end to end: sent, labelled, fetched and written in bounded memory.
 
 One chunk in eight has an image in it, as in many scans; the others are announced and not sent. The
-labels are few, so that the outputs take little disk. Takes an hour or so: run by name only.
+chunks pass through the backend as a stream, and the labels are few, so that neither side needs much
+disk. Takes an hour or so: run by name only.
 """
 
 import math
@@ -37,6 +38,7 @@ def figures(shape_px: tuple[int, int, int] = SHAPE_PX) -> Iterator[Figure]:
                 shape_px=shape_px,
                 chunk_px=CHUNK_PX,
                 filled=FILLED,
+                mode="stream",
             )
             measured = run.measured()
             backend_bytes = backend_peak_bytes(backend)

@@ -45,6 +45,7 @@ def marked_package(folder: Path, block_px: int) -> Path:
             "tile": {
                 "preferred": dict.fromkeys("zyx", block_px + 2 * HALO_PX),
                 "halo": dict.fromkeys("zyx", HALO_PX),
+                "skip_empty": True,
             },
             "pipeline": {
                 "source": "marked.py",

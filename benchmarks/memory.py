@@ -15,12 +15,14 @@ from benchmarks.figure import Figure
 from benchmarks.generated import GeneratedRun, peak_bytes
 from benchmarks.marked import NAME, marked_package
 from hmz_backend.testing.faults.processes import children_of
+from napari_hmz.memory import LEAST_BYTES
 from napari_hmz.testing.backend_process import BackendProcess, free_port
 
 MIB = 2**20
 CHUNK_PX = 64
-SHAPES_PX = ((256, 256, 256), (256, 512, 1280), (1024, 1024, 1600))
-"""1x, 10x and 100x; z, y, x: 32 MiB, 320 MiB, 3.1 GiB."""
+SHAPES_PX = ((256, 256, 512), (512, 512, 1280), (1280, 1280, 2048))
+"""1x, 10x and 100x; z, y, x: 64 MiB, 640 MiB, 6.25 GiB."""
+CLIENT_BYTES = LEAST_BYTES
 BUFFERS = {
     "HMZ_BACKEND_CHUNK_CACHE_BYTES": str(8 * MIB),
     "HMZ_BACKEND_CREDIT_BYTES": str(4 * MIB),
@@ -63,6 +65,7 @@ def _peaks(shape_px: tuple[int, int, int]) -> Peaks:
                 model=NAME,
                 shape_px=shape_px,
                 chunk_px=CHUNK_PX,
+                budget_bytes=CLIENT_BYTES,
             ).measured()
             return Peaks(measured.peak_bytes, backend_peak_bytes(backend))
         finally:
