@@ -26,7 +26,7 @@ NUCLEI = Nuclei(
     diameter_px=50.0,
     minimum_size=30,
     smallest_share=0.125,  # less than half the given diameter
-    seed_prominence=0.25,
+    seed_prominence=0.15,
     seed_depth=0.3,
     tile={
         "preferred": {"z": 128, "y": 256, "x": 256},
