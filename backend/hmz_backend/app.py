@@ -28,6 +28,7 @@ from hmz_backend.routes.express import Express
 from hmz_backend.routes.gate import LOOPBACK_NAMES, Gate
 from hmz_backend.runs.block_worker import BlockWorker
 from hmz_backend.runs.catalogue import Catalogue, Packages
+from hmz_backend.runs.collector import Collector
 from hmz_backend.runs.parts import Parts
 from hmz_backend.runs.planner import Planner
 from hmz_backend.runs.service import RunService
@@ -141,10 +142,13 @@ async def _running(
     )
     await service.start()
     warming = asyncio.create_task(catalogue.search())  # reading packages takes seconds, once
+    collector = Collector(shelf, service, database, settings.volume_ttl_s, settings.run_ttl_s)
+    collecting = asyncio.create_task(collector.run())
     try:
         yield
     finally:
         warming.cancel()
+        collecting.cancel()
         await service.stop()
         await store.close()
         await made.close()
