@@ -6,12 +6,23 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from benchmarks import bytes_up, cancel, faults, first_labels, link, long, memory, passthrough
+from benchmarks import (
+    bytes_up,
+    cancel,
+    faults,
+    first_labels,
+    light_request,
+    link,
+    long,
+    memory,
+    passthrough,
+)
 from benchmarks.figure import Figure
 from benchmarks.table import machine, write_table
 
 BENCHMARKS: Mapping[str, Callable[[], Iterator[Figure]]] = {
     "passthrough": passthrough.figures,
+    "light-request": light_request.figures,
     "bytes-up": bytes_up.figures,
     "link": link.figures,
     "cancel": cancel.figures,

@@ -22,10 +22,12 @@ START_TIMEOUT_S = 60.0
 
 @dataclass(frozen=True)
 class Service:
-    """A running Triton and a client of the backend in front of it."""
+    """A running Triton, a client of the backend in front of it, and how others reach that."""
 
     client: Client
     triton: bundled.RunningTriton
+    url: str
+    token: str
 
 
 @contextlib.contextmanager
@@ -50,7 +52,8 @@ def service(folder: Path, packages: Sequence[Path], *, instances: int = 2) -> It
     with contextlib.ExitStack() as stack:
         triton = stack.enter_context(bundled.start(repository))
         url, token = stack.enter_context(_backend(folder, triton, packages))
-        yield Service(stack.enter_context(napari_hmz.connect(url, token)), triton)
+        client = stack.enter_context(napari_hmz.connect(url, token))
+        yield Service(client, triton, url, token)
 
 
 @contextlib.contextmanager

@@ -115,6 +115,8 @@ async def _running(
 ) -> AsyncIterator[None]:
     database = Database.open(settings.database_address)
     threads = ThreadPoolExecutor(settings.threads, thread_name_prefix="hmz-work")
+    # Who asks for a card does not queue behind tiles.
+    looking = ThreadPoolExecutor(1, thread_name_prefix="hmz-look")
     dispatcher = Dispatcher(
         engine, settings.engine_timeout_s, Patience(total_s=settings.engine_patience_s)
     )
@@ -122,7 +124,7 @@ async def _running(
     made = (
         make_executor(worker) if make_executor else LocalExecutor(worker, settings.tiles_in_flight)
     )
-    catalogue = Catalogue(packages, threads)
+    catalogue = Catalogue(packages, looking)
     area = StagingArea(
         settings.data_dir / "volumes", settings.staging_quota_bytes, settings.disk_reserve_bytes
     )
@@ -154,6 +156,7 @@ async def _running(
         await made.close()
         await engine.close()
         threads.shutdown(cancel_futures=True)
+        looking.shutdown(cancel_futures=True)
         database.close()
 
 

@@ -45,6 +45,7 @@ class Express:
         else:
             await self.app(scope, receive, send)
             return
+        scope["state"]["is_usual"] = True  # by the thousand: not worth a line in the log each
         await response(scope, receive, send)
 
 

@@ -27,6 +27,7 @@ from napari_hmz.schema import wire
 
 log = logging.getLogger(__name__)
 _GOOD_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+FAILED = 400
 LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "[::1]"})
 
 
@@ -68,7 +69,8 @@ class Gate:
                 raise
             await self._refuse(error, answer, scope, receive)
         finally:
-            log.info(
+            log.log(
+                logging.DEBUG if state.get("is_usual") and answer.status < FAILED else logging.INFO,
                 "%s %s %s %.0f ms [%s]",
                 scope["method"],
                 scope["path"],
