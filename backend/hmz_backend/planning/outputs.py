@@ -1,5 +1,7 @@
 """The arrays that a run writes, derived from the model's outputs and the volume's geometry."""
 
+from math import prod
+
 from hmz_backend.planning.roles import AxisRoles, ordered
 from napari_hmz.errors import AxesMismatch, ParameterInvalid, PlanImpossible
 from napari_hmz.schema import (
@@ -15,6 +17,10 @@ from napari_hmz.schema import (
 
 ARRAY_KINDS = ("instance-labels", "semantic-labels", "probabilities", "image", "embedding")
 """Outputs that are arrays as large as the region; tables and points are not."""
+
+UINT32_IDS = 2**32
+SMALLEST_OBJECT_PX = 8
+"""Mean extent of objects, less than which no image is made of: 2 voxels along each axis."""
 
 
 def wanted_outputs(card: ModelCard, names: tuple[str, ...]) -> tuple[OutputSpec, ...]:
@@ -67,16 +73,17 @@ def output_array(
     _check_channels(spec, made, roles)
     axes = ordered({*roles.tiled, *roles.iterated} | ({"c"} if made > 1 else set()))
     own: Sizes = {"c": made} if made > 1 else {}
-    shape = {**extents(region), **own}
+    whole = {**extents(region), **own}
+    shape: Sizes = {axis: whole[axis] for axis in axes}
     chunks = {**block, **own}
     spatial = [axis for axis in axes if axis != "c"]
     return OutputArray(
         name=spec.name,
         kind=spec.kind,
         axes=axes,
-        shape={axis: shape[axis] for axis in axes},
+        shape=shape,
         chunks={axis: chunks[axis] for axis in axes},
-        dtype=spec.dtype,
+        dtype=_dtype(spec, shape),
         voxel_size={a: volume.voxel_size[a] for a in spatial if a in volume.voxel_size},
         units={a: volume.units[a] for a in spatial if a in volume.units},
         translation={a: _translation(volume, region, a) for a in spatial},
@@ -92,6 +99,14 @@ def _check_channels(spec: OutputSpec, made: int, roles: AxisRoles) -> None:
         )
     if made > 1 and spec.kind == "instance-labels":
         raise PlanImpossible(f"The output {spec.name} has instance labels in {made} channels.")
+
+
+def _dtype(spec: OutputSpec, shape: Sizes) -> str:
+    """Return the data type of the array; the ids of a whole volume need more than a tile's."""
+    if spec.stitch.mode != "merge-labels":
+        return spec.dtype
+    voxels = prod(shape.values())
+    return "uint32" if voxels < UINT32_IDS * SMALLEST_OBJECT_PX else "uint64"
 
 
 def _translation(volume: VolumeRequest, region: Region, axis: AxisName) -> float:

@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hmz_backend.stores.atomic import FULL
-from napari_hmz.errors import DiskFull
+from hmz_backend.stores.atomic import append_whole
 
 
 @dataclass
@@ -40,13 +39,7 @@ class FileColumn:
         DiskFull
             If there is no space.
         """
-        try:
-            with self.path.open("ab") as file:
-                file.write(np.ascontiguousarray(numbers, np.int64).data)
-        except OSError as error:
-            if error.errno in FULL:
-                raise DiskFull("The backend's disk is full.") from error
-            raise
+        append_whole(self.path, np.ascontiguousarray(numbers, np.int64).tobytes())
         self._count += len(numbers)
 
     @property

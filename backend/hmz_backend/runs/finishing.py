@@ -34,7 +34,7 @@ class Finisher:
         """Take up what an earlier driver has left: labels of blocks that are computed already."""
         done = self.journal.computed_blocks()
         for name, joining in self.joinings.items():
-            await self.job.in_thread(joining.restore)
+            await self.job.in_thread(joining.restore, self.journal.pending())
             for start in range(0, len(done), JOINED_TOGETHER):
                 batch = done[start : start + JOINED_TOGETHER]
                 pairs = await self.job.in_thread(joining.add, batch)

@@ -14,7 +14,7 @@ import os
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -22,8 +22,7 @@ import numpy as np
 from numcodecs import zstd
 
 from hmz_backend.stitching.unionfind import Ids, Pairs
-from hmz_backend.stores.atomic import FULL
-from napari_hmz.errors import DiskFull
+from hmz_backend.stores.atomic import append_whole
 
 _HEAD = struct.Struct("<II")
 _COUNTS = 3
@@ -53,7 +52,6 @@ class JoinLog:
 
     path: Path
     _blocks: set[int] | None = None
-    _torn: bool = field(default=False)
 
     def holds(self, block: int) -> bool:
         """Return whether a block has been compared, as far as the file said when first asked."""
@@ -82,21 +80,13 @@ class JoinLog:
         DiskFull
             If there is no space; then none of them is in.
         """
-        body = b"".join(map(_frame, records))
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("ab") as file:
-            end = file.tell()
-            try:
-                file.write(body)
-                file.flush()
-            except OSError as error:
-                os.truncate(self.path, end)
-                if error.errno in FULL:
-                    raise DiskFull("The backend's disk is full.") from error
-                raise
+        if records:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            append_whole(self.path, b"".join(map(_frame, records)))
 
     def sync(self) -> None:
         """Return once everything is on the disk: what it was made from may go then."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("ab") as file:
             os.fsync(file.fileno())
 

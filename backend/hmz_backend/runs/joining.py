@@ -11,6 +11,7 @@ One thread at a time: the finisher sees to that.
 
 from array import array
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +26,7 @@ from hmz_backend.stitching.objects import FinalIds, Objects
 from hmz_backend.stitching.planes import join_planes
 from napari_hmz.errors import RunFailed
 
-CLEARED_TOGETHER = 64  # tiles: the log is synced once for all of them
+CLEARED_TOGETHER = 64
 Merges = list[tuple[int, int]]
 
 
@@ -36,28 +37,39 @@ class Joining:
     ----------
     work
         The output's labels.
+    cleared_together
+        How many files of tiles are deleted at once: the log is synced once for all of them.
     """
 
-    def __init__(self, work: LabelWork) -> None:
+    def __init__(self, work: LabelWork, *, cleared_together: int = CLEARED_TOGETHER) -> None:
         plan, stitch = work.plan, work.spec.stitch
-        self._work = work
+        self._work, self._cleared_together = work, cleared_together
         self._shelf = TileShelf(work)
         self._objects = Objects(plan.blocks, self._column)
         self._joiner = Joiner(
             self._objects,
-            lambda block: neighbours(plan, block),
+            partial(neighbours, plan),
             rule=stitch.rule,
             threshold=stitch.threshold,
             kept=self._shelf,
         )
         self._order, self._starts = array("q"), array("q")
+        self._lost, self._waiting = set[int](), list[int]()
 
-    def restore(self) -> None:
-        """Take up what an earlier driver has compared; nothing of it is compared again."""
+    def restore(self, pending: NDArray[np.bool_]) -> None:
+        """Take up what an earlier driver has compared; nothing of it is compared again.
+
+        Parameters
+        ----------
+        pending
+            For each block, whether it is still to be computed, or to be computed again.
+        """
         for record in self._work.log.records():
             self._joiner.restore(record.block, record.first)
             self._enter(record)
             self._objects.join(record.pairs)
+            if pending[record.block]:
+                self._lost.add(record.block)
         self._work.log.forget()
         self._shelf.clear()
 
@@ -65,10 +77,7 @@ class Joining:
         """Take computed blocks; return what they join, as (provisional id, the id shown for it)."""
         merged = [np.empty((0, 2), np.int64)]
         records = []
-        for block in blocks:
-            if self._objects.is_in(block):
-                self._joiner.release(block)  # computed again, since a file was lost
-                continue
+        for block in self._ready(blocks):
             tile = self._work.tile(block)
             record = Compared(block, tile.first, self._joiner.add(block, tile))
             self._enter(record)
@@ -78,6 +87,19 @@ class Joining:
         self._clear()
         shown = self._shown(np.concatenate(merged).reshape(-1))
         return [(int(one), int(other)) for one, other in shown.reshape(-1, 2)]
+
+    def _ready(self, blocks: Sequence[int]) -> list[int]:
+        """Return which blocks can be compared: the tiles of all neighbours that are in are there.
+
+        A block that is in, but whose files were lost, is computed again; its neighbours wait.
+        """
+        for block in filter(self._objects.is_in, blocks):
+            self._lost.discard(block)
+            self._joiner.release(block)
+        new = [n for n in (*self._waiting, *blocks) if not self._objects.is_in(n)]
+        around = partial(neighbours, self._work.plan)
+        self._waiting = [n for n in new if self._lost and not self._lost.isdisjoint(around(n))]
+        return [n for n in new if n not in self._waiting]
 
     def finish(self, *, planes: bool) -> FinalIds:
         """Return the final ids; all blocks are in. With `planes`, those of a stack are joined."""
@@ -102,7 +124,7 @@ class Joining:
         self._starts.append(self._objects.base(record.block))
 
     def _clear(self) -> None:
-        if len(self._shelf.dropped) >= CLEARED_TOGETHER:
+        if len(self._shelf.dropped) >= self._cleared_together:
             self._work.log.sync()
             self._shelf.clear()
 

@@ -109,9 +109,9 @@ class Journal:
             block = self.job.block(receipt.block)
             self.voxels_done += self.job.voxels(receipt.block)
             for name, part in receipt.outputs.items():
-                if self.marks[name].final[receipt.block]:
+                if self.marks[name].final[receipt.block] and (part.final or not part.shown):
                     self.marks[name].computed[receipt.block] = True
-                    continue  # computed again only for its neighbours' sake
+                    continue  # computed again only for its neighbours' sake; its chunk is final
                 self._mark(name, receipt.block, part)
                 rows.append((name, receipt.block, part))
                 if part.shown:

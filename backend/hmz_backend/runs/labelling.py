@@ -72,12 +72,12 @@ class LabelWork:
         local = localise(result, self.spec, block, whole, beside(self.plan, self.spec, block))
         write_whole(self._band(block.index), bands.to_bytes(local.tile))
         table = self._table(self.shown(block.index, np.arange(1, local.count + 1)))
-        digest = self.file.write(self._key(block), table[local.core])
+        digest = self.file.write(self.key(block), table[local.core])
         return OutputReceipt(digest=digest, objects=local.count, final=False)
 
     def intact(self, block: Block, receipt: OutputReceipt) -> bool:
         """Return whether the chunk, and what joining still needs, can be used."""
-        is_chunk = self.file.holds(self._key(block), receipt.digest)
+        is_chunk = self.file.holds(self.key(block), receipt.digest)
         if not is_chunk and (receipt.final or not self._final_digest(block)):
             return False
         return self._is_compared(block.index) or self._has_band(block.index)
@@ -97,7 +97,7 @@ class LabelWork:
     def core(self, block: Block) -> NDArray[np.int64]:
         """Return the block's labels in local ids (int64), with the axes of the output."""
         region = output_region(self.plan, self.file.spec, block)
-        chunk = self.file.read(self._key(block), region)
+        chunk = self.file.read(self.key(block), region)
         runs = encode(chunk)
         return decode(FlatRuns(runs.ends, self._local(block.index, runs.values)), chunk.shape)
 
@@ -112,7 +112,7 @@ class LabelWork:
             return OutputReceipt(digest="", final=True)  # nothing was written
         if digest := self._final_digest(block):
             return OutputReceipt(digest=digest, objects=objects, final=True)
-        key = self._key(block)
+        key = self.key(block)
         chunk = self.file.read(key, output_region(self.plan, self.file.spec, block))
         runs = encode(chunk)
         final = self._table(table[1:])[self._local(block.index, runs.values)]
@@ -165,9 +165,10 @@ class LabelWork:
             digest = self._final(block.index).read_text()
         except FileNotFoundError:
             return ""
-        return digest if digest and self.file.holds(self._key(block), digest) else ""
+        return digest if digest and self.file.holds(self.key(block), digest) else ""
 
-    def _key(self, block: Block) -> str:
+    def key(self, block: Block) -> str:
+        """Return the key of a block's chunk."""
         return chunk_key(self.plan, self.file.spec, block)
 
     def _band(self, block: int) -> Path:

@@ -239,3 +239,11 @@ def test_a_halo_that_leaves_no_block_is_told_with_the_largest_that_does() -> Non
         a_plan(card, an_image({"y": 40, "x": 400}), halo={"x": 40})
     assert "at most 31" in raised.value.remedy
     a_plan(card, an_image({"y": 40, "x": 400}), halo={"x": 31})
+
+
+def test_ids_of_a_whole_volume_have_room() -> None:
+    output = labels_output(("z", "y", "x")).model_copy(update={"dtype": "uint16"})
+    model = a_model(outputs=[output])
+    small = a_plan(model, an_image({"z": 3250, "y": 3250, "x": 3250}))
+    large = a_plan(model, an_image({"z": 3252, "y": 3252, "x": 3252}))
+    assert [plan.outputs[0].dtype for plan in (small, large)] == ["uint32", "uint64"]
