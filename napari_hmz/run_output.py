@@ -20,8 +20,14 @@ def refuse_existing(path: Path, *, overwrite: bool) -> None:
     Raises
     ------
     OutputExists
-        If something lies there that was not asked to be replaced, or is no zarr group.
+        If something lies there that was not asked to be replaced, or is no zarr group, or the
+        path leads into an array.
     """
+    for folder in path.expanduser().resolve().parents:
+        if _is_array(folder):
+            raise OutputExists(
+                f"{path} lies inside the zarr array {folder}.", remedy="Choose a place outside."
+            )
     if not path.exists() or (path.is_dir() and not any(path.iterdir())):
         return
     if not overwrite:
@@ -30,6 +36,14 @@ def refuse_existing(path: Path, *, overwrite: bool) -> None:
         raise OutputExists(
             f"{path} is not a zarr group, and is not removed.", remedy="Choose another name."
         )
+
+
+def _is_array(folder: Path) -> bool:
+    try:
+        document = json.loads((folder / "zarr.json").read_bytes())
+    except (OSError, ValueError):  # none, or not one that says what it is
+        return (folder / ".zarray").is_file()
+    return isinstance(document, dict) and document.get("node_type") == "array"
 
 
 def refuse_own_image(path: Path, address: str | None) -> None:

@@ -34,7 +34,7 @@ def image_array(request: VolumeRequest, plan: Plan) -> OutputArray:
         kind="image",
         axes=axes,
         shape=shape,
-        chunks={axis: min(_CHUNK_PX[axis], shape[axis]) for axis in axes},
+        chunks={axis: min(_extent(request, axis), shape[axis]) for axis in axes},
         dtype=request.dtype,
         voxel_size={axis: size for axis, size in request.voxel_size.items() if axis in axes},
         units={axis: unit for axis, unit in request.units.items() if axis in axes},
@@ -91,6 +91,11 @@ def _parts(
             channel = channels[here["c"][0]] if "c" in here else channels[0]
             there["c"] = (channel, channel + 1)
         yield there, here
+
+
+def _extent(request: VolumeRequest, axis: AxisName) -> int:
+    """Return a chunk extent of the copy: no thicker than a slab that the source reads at once."""
+    return min(_CHUNK_PX[axis], request.together.get(axis, _CHUNK_PX[axis]))
 
 
 def _region(request: VolumeRequest, plan: Plan) -> Region:

@@ -1,8 +1,9 @@
 """Fingerprints: the same only for the same pixels, and cheap to take.
 
 Local files are told by path, size, times and inode of every file that holds pixels or their
-description, never by reading them; arrays in memory by their content. What cannot be told, such
-as a remote store, gets a fingerprint of its own each time: sent again rather than mistaken.
+description, never by reading them; arrays in memory by their content; remote stores by what they
+list (`listing`). What cannot be told, such as what lies on a plain web server, gets a fingerprint
+of its own each time: sent again rather than mistaken.
 """
 
 import hashlib

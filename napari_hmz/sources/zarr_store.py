@@ -9,7 +9,7 @@ from zarr.core.sync import sync
 from zarr.storage import LocalStore, MemoryStore
 
 from napari_hmz.schema import ArrayDocument
-from napari_hmz.sources import fingerprint
+from napari_hmz.sources import fingerprint, listing
 
 if TYPE_CHECKING:
     import zarr
@@ -47,7 +47,7 @@ def identity_of(array: "zarr.Array[Any]") -> str:
     path = getattr(array.store, "path", None)  # of a zip file
     if isinstance(path, Path) and path.is_file():
         return f"{fingerprint.of_file(path)}:{array.path}"
-    return fingerprint.unique()
+    return listing.of_remote(array.store, array.path) or fingerprint.unique()
 
 
 async def _held(array: "zarr.Array[Any]") -> dict[str, bytes]:

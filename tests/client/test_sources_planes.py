@@ -14,11 +14,13 @@ import tifffile
 from numpy.typing import NDArray
 
 from napari_hmz.errors import SourceUnreadable
+from napari_hmz.results.copied_image import image_array
 from napari_hmz.sources import Source, open_source, reopen
 from napari_hmz.sources.arrays import ArrayPixels
 from napari_hmz.sources.keys import grid_of, key_of
 from napari_hmz.sources.piece_cache import CachedPixels
 from napari_hmz.sources.pixels import Box
+from napari_hmz.testing.fake_run import fake_run
 from napari_hmz.testing.source_contract import received
 
 SHAPE = (24, 1024, 1024)
@@ -148,3 +150,11 @@ def test_another_budget_does_not_change_what_was_announced(tmp_path: Path) -> No
     assert again.request == source.request
     for opened in (source, again):
         opened.close()
+
+
+def test_a_copy_is_cut_no_thicker_than_what_is_read_at_once() -> None:
+    lazy = da.zeros(SHAPE, chunks=(1, *SHAPE[1:]), dtype=np.uint8)
+    source = open_source(lazy, pieces_bytes=8 * PLANE_BYTES)
+    plan = fake_run().plan
+    assert image_array(source.request, plan).chunks["z"] == source.request.together["z"] < 24
+    assert image_array(open_source(np.zeros(SHAPE, np.uint8)).request, plan).chunks["z"] == 24
