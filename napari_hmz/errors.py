@@ -357,7 +357,10 @@ class EngineUnavailable(UnavailableError):
 
     code = "engine-unavailable"
     title = "The engine cannot be reached"
-    default_remedy = "Ask the backend's admin; a run waits for its engine for a while, then fails."
+    default_remedy = (
+        "Ask the backend's admin to look at the engine. A run that has failed for this goes on "
+        "with what is done: `hmz attach RUN`."
+    )
 
 
 class EngineBusy(UnavailableError):

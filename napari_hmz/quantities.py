@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from napari_hmz.schema import AxisName
 
 _MINUTE_S = 60
+_SHORT_S = 0.1
 
 
 def size_text(size_bytes: float) -> str:
@@ -29,6 +30,8 @@ def time_text(seconds: float | None) -> str:
     """Return a duration in the largest unit that says enough."""
     if seconds is None:
         return "unknown"
+    if seconds < _SHORT_S:
+        return f"under {_SHORT_S} s"
     if seconds < _MINUTE_S:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), _MINUTE_S)

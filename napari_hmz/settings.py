@@ -1,6 +1,7 @@
 """The client's settings: file, over which stands the environment, over which stand arguments."""
 
 import os
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
@@ -110,8 +111,15 @@ def load_settings(**arguments: Any) -> ClientSettings:  # noqa: ANN401 # checked
 
 def _sentence(error: ValidationError) -> str:
     # Only names and messages: the values could be secrets.
-    faults = [f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg']}" for e in error.errors()]
-    return "; ".join(faults)
+    return "; ".join(_fault(e["loc"], e["type"], e["msg"]) for e in error.errors())
+
+
+def _fault(place: tuple[str | int, ...], kind: str, message: str) -> str:
+    name = ".".join(map(str, place)) or "settings"
+    if kind != "extra_forbidden":
+        return f"{name}: {message}"
+    near = get_close_matches(name, ClientSettings.model_fields, n=1)
+    return f"{name}: there is no such setting" + "".join(f"; did you mean {word}" for word in near)
 
 
 def _remedy() -> str:

@@ -170,3 +170,20 @@ class Gauge:
         if not reading_s and not sending_s:
             return "image"
         return "reading" if reading_s > sending_s else "link"
+
+
+def standing_of(state: RunState, progress: Progress) -> Standing:
+    """Return where a run stands that this process carries nothing for."""
+    return Gauge(_Nothing(), state=state, progress=progress).standing()
+
+
+@dataclass(frozen=True, slots=True)
+class _Nothing:
+    bytes_up: int = 0
+    bytes_down: int = 0
+    reading_s: float = 0.0
+    sending_s: float = 0.0
+
+    @property
+    def counts(self) -> Counts:
+        return self

@@ -98,6 +98,9 @@ class Settings(BaseSettings):
         return self.database_url or f"sqlite:///{self.data_dir / 'backend.sqlite'}"
 
 
+_REMEDY = "Correct the file (--config), the environment (HMZ_BACKEND_...) or the options."
+
+
 def load_settings(config: Path | None = None, **arguments: object) -> Settings:
     """Return the settings from file, environment and arguments, the later ones winning.
 
@@ -122,7 +125,7 @@ def load_settings(config: Path | None = None, **arguments: object) -> Settings:
             f"{'.'.join(map(str, fault['loc'])) or 'settings'}: {fault['msg']}"
             for fault in error.errors(include_input=False)
         )
-        raise SettingsInvalid(f"The settings cannot be used: {faults}.") from error
+        raise SettingsInvalid(f"The settings cannot be used: {faults}.", remedy=_REMEDY) from error
 
 
 def _from_file(config: Path | None) -> dict[str, object]:
@@ -133,4 +136,5 @@ def _from_file(config: Path | None) -> dict[str, object]:
     try:
         return tomllib.loads(path.read_text("utf-8"))
     except (OSError, tomllib.TOMLDecodeError) as error:
-        raise SettingsInvalid(f"The settings file {path} cannot be read: {error}.") from error
+        detail = f"The settings file {path} cannot be read: {error}."
+        raise SettingsInvalid(detail, remedy=_REMEDY) from error

@@ -34,4 +34,4 @@ def models(
     for card in cards:
         axes = "".join(card.inputs[0].axes)
         table.add_row(card.id, card.version, card.task, axes, card.summary)
-    show_table(table, otherwise="There is no such model.")
+    show_table(table, otherwise="No model fits; `hmz models` without words lists all.")

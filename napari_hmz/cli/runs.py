@@ -1,19 +1,27 @@
 """`hmz runs`: the caller's runs."""
 
+from datetime import datetime
+
 import typer
 from pydantic import TypeAdapter
+from rich.markup import escape
 from rich.table import Table
 
 from napari_hmz.cli import options
 from napari_hmz.cli.tables import show_table
 from napari_hmz.client import connect
+from napari_hmz.quantities import time_text
 from napari_hmz.schema import Run
+from napari_hmz.standing import standing_of
 
 
 def runs(
     url: options.Url = None, engine: options.Engine = None, json: options.Json = False
 ) -> None:
-    """List your runs at the backend, the newest first."""
+    """List your runs at the backend, the newest first: what each does or waits for, how far it is.
+
+    With --json, each is a document with its state, progress, plan and results.
+    """
     with connect(url, engine=engine) as client:
         found = client.runs()
     if json:
@@ -21,11 +29,29 @@ def runs(
         return
     table = Table(box=None)
     table.add_column("run", no_wrap=True)  # it is copied to other commands
-    for name in ("state", "model", "image", "blocks", "started"):
+    for name in ("state", "progress", "model", "image", "started"):
         table.add_column(name)
     for run in found:
-        blocks = f"{run.progress.blocks_done}/{run.progress.blocks_total}"
         model = f"{run.plan.model} {run.plan.version}"
-        image = run.provenance.source_name
-        table.add_row(run.id, run.state, model, image, blocks, run.created_at)
+        image = escape(run.provenance.source_name)
+        table.add_row(run.id, state(run), progress(run), model, image, started(run))
     show_table(table, otherwise="There is no run.")
+
+
+def state(run: Run) -> str:
+    """Return what a run does or waits for, or how it ended."""
+    if run.state == "failed" and run.error is not None:
+        return f"failed ({run.error.code})"
+    return standing_of(run.state, run.progress).words
+
+
+def progress(run: Run) -> str:
+    """Return how far a run is, and how long it still takes if that is known."""
+    told = f"{run.progress.blocks_done}/{run.plan.blocks} blocks"
+    left = standing_of(run.state, run.progress).seconds_left
+    return told if left is None else f"{told}, {time_text(left)} left"
+
+
+def started(run: Run) -> str:
+    """Return when a run was asked for, on this machine's clock."""
+    return datetime.fromisoformat(run.created_at).astimezone().strftime("%Y-%m-%d %H:%M")

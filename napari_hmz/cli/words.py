@@ -17,16 +17,24 @@ def by_axis(text: str | None, read: Callable[[str], T], option: str) -> dict[Axi
     """Read `z=...,y=...`, each value by `read`."""
     found: dict[AxisName, T] = {}
     for part in text.split(",") if text else ():
-        name, _, value = part.partition("=")
+        name, equals, value = part.partition("=")
         axis = next((axis for axis in _AXES if axis == name.strip()), None)
+        if not equals:
+            raise _wrong(f"{part!r} is not AXIS=VALUE, as z={_EXAMPLES.get(read, 32)}.", option)
+        if axis is None:
+            raise _wrong(f"{name!r} is no axis; there are {', '.join(_AXES)}.", option)
+        if axis in found:
+            raise _wrong(f"the axis {axis} is given twice.", option)
         try:
-            values = [read(value.strip())]
+            found[axis] = read(value.strip())
         except ValueError:
-            values = []
-        if axis is None or axis in found or not values:
-            raise typer.BadParameter(f"{part!r} is not AXIS=VALUE.", param_hint=option)
-        found[axis] = values[0]
+            example = _EXAMPLES.get(read, 32)
+            raise _wrong(f"{value!r} is no value for {axis}, as {example} is.", option) from None
     return found
+
+
+def _wrong(message: str, option: str) -> typer.BadParameter:
+    return typer.BadParameter(message, param_hint=option)
 
 
 def interval(text: str) -> Interval:
@@ -39,6 +47,10 @@ def interval(text: str) -> Interval:
     """
     start, _, stop = text.partition(":")
     return int(start), int(stop)
+
+
+_EXAMPLES: dict[Callable[[str], object], str] = {interval: "0:10", float: "0.3"}
+"""What a value of an option looks like, for whoever has given another; else a whole number."""
 
 
 def indices(text: str | None, option: str) -> tuple[int, ...]:

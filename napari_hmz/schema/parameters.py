@@ -75,7 +75,7 @@ def resolve_parameters(
         Unknown names, wrong types and values out of range, in the order given.
     """
     problems = [
-        ParameterProblem(name, f"unknown parameter; this model has {sorted(specs) or 'none'}")
+        ParameterProblem(name, f"unknown parameter; this model has {', '.join(specs) or 'none'}")
         for name in given
         if name not in specs
     ]

@@ -70,7 +70,8 @@ def level_of(ome: Mapping[str, Any], number: int) -> Level:
         datasets = multiscale["datasets"]
         if not 0 <= number < len(datasets):
             raise SourceUnreadable(
-                f"There is no level {number}: the image has {len(datasets)}, counted from 0."
+                f"There is no level {number}: the image has {len(datasets)}, counted from 0.",
+                remedy="Choose a level that is there (--level).",
             )
         dataset = datasets[number]
         return Level(str(dataset["path"]), _geometry(ome, multiscale, dataset))

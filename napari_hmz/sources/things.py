@@ -53,9 +53,16 @@ def _of_lazy_array(thing: Any, axes: Sequence[str] | None, level: int) -> Image:
 
 
 def _of_levels(levels: Sequence[Any], axes: Sequence[str] | None, level: int) -> Image:
-    if not 0 <= level < len(levels) or isinstance(levels[level], int | float):
+    if not all(hasattr(each, "shape") or isinstance(each, str | Path) for each in levels):
         raise SourceUnreadable(
-            f"There is no level {level} in a list of {len(levels)} arrays, counted from 0."
+            "A list is taken for the levels of an image, but there is something else in it.",
+            remedy="Make an array of numbers first: numpy.asarray(...). Levels are arrays or paths,"
+            " the finest first.",
+        )
+    if not 0 <= level < len(levels):
+        raise SourceUnreadable(
+            f"There is no level {level} in a list of {len(levels)} arrays, counted from 0.",
+            remedy="Choose a level that is there (--level).",
         )
     return image_of(levels[level], axes=axes, level=0)
 

@@ -104,7 +104,8 @@ def _level(file: "tifffile.TiffFile", level: int) -> "tifffile.TiffPageSeries":
     levels = file.series[0].levels
     if not 0 <= level < len(levels):
         raise SourceUnreadable(
-            f"There is no level {level}: the image has {len(levels)}, counted from 0."
+            f"There is no level {level}: the image has {len(levels)}, counted from 0.",
+            remedy="Choose a level that is there (--level).",
         )
     return levels[level]
 

@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import pytest
 import typer
 
@@ -58,6 +60,25 @@ def test_a_word_without_equals_is_a_usage_error() -> None:
         words.parameters(["diameter"], SPECS)
 
 
+@pytest.mark.parametrize(
+    ("text", "read", "message"),
+    [
+        ("w=3", int, "'w' is no axis; there are t, c, z, y, x."),
+        ("3", int, "'3' is not AXIS=VALUE, as z=32."),
+        ("z=three", int, "'three' is no value for z, as 32 is."),
+        ("z=0-10", words.interval, "'0-10' is no value for z, as 0:10 is."),
+        ("z=wide", float, "'wide' is no value for z, as 0.3 is."),
+        ("z=1,z=2", int, "the axis z is given twice."),
+    ],
+)
+def test_a_wrong_word_is_named_with_a_right_one(
+    text: str, read: Callable[[str], object], message: str
+) -> None:
+    with pytest.raises(typer.BadParameter) as raised:
+        words.by_axis(text, read, "--block")
+    assert raised.value.message == message
+
+
 def test_channels() -> None:
     assert words.indices("0,2", "--channels") == (0, 2)
     assert words.channel("1") == 1
@@ -73,6 +94,7 @@ def test_quantities() -> None:
         "3.0 TiB",
     )
     assert (count_text(12), count_text(3_932_160)) == ("12", "3.9 M")
+    assert time_text(0.02) == "under 0.1 s"
     assert (time_text(3.21), time_text(61), time_text(7322)) == (
         "3.2 s",
         "1 min 01 s",

@@ -53,3 +53,9 @@ def test_token_is_not_shown(file: Path, monkeypatch: pytest.MonkeyPatch) -> None
     with pytest.raises(SettingsInvalid) as raised:
         load_settings()
     assert "a-secret" not in str(raised.value)
+
+
+def test_an_unknown_key_is_told_with_the_one_that_was_meant(file: Path) -> None:
+    file.write_text('urll = "http://file"\n')
+    with pytest.raises(SettingsInvalid, match="urll: there is no such setting; did you mean url"):
+        load_settings()

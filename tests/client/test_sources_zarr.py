@@ -316,3 +316,11 @@ def test_an_origin_opens_the_same_selection(tmp_path: Path) -> None:
     assert source.origin is not None
     assert reopen(source.origin).request == source.request
     assert open_source(np.zeros((2, 2))).origin is None
+
+
+@pytest.mark.parametrize("thing", [[[1, 2], [3, 4]], [1, 2], ((1.0, 2.0),), []])
+def test_a_list_of_numbers_is_not_taken_for_levels(thing: object) -> None:
+    with pytest.raises(SourceUnreadable) as raised:
+        open_source(thing)
+    if thing:
+        assert "numpy.asarray" in raised.value.remedy

@@ -7,6 +7,7 @@ import typer
 from hmz_backend.cli.serve import serve
 from hmz_backend.cli.triton import triton
 from hmz_backend.cli.zoo import check, zoo
+from napari_hmz.cli.exits import show_error
 from napari_hmz.errors import HmzError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
@@ -17,9 +18,9 @@ app.add_typer(triton, name="triton")
 
 
 def main() -> None:
-    """Run the command line; an expected error becomes a sentence and exit code 1."""
+    """Run the command line; an expected error becomes a sentence, a remedy and exit code 1."""
     try:
         app()
     except HmzError as error:
-        typer.echo(f"error: {error.detail}\n{error.remedy}".strip(), err=True)
+        show_error(error, as_json=False)
         sys.exit(1)

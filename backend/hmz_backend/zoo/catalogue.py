@@ -6,6 +6,7 @@ handed out is frozen.
 
 import threading
 from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 
 from hmz_backend.serving.description import DESCRIPTION_FILE
@@ -54,11 +55,22 @@ class Zoo:
         NotFound
             If there is none of this name and version.
         """
-        for package in self.packages():
+        found = self.packages()
+        for package in found:
             if package.card.id == model and version in (None, package.card.version):
                 return package
-        wanted = model if version is None else f"{model} {version}"
-        raise NotFound(f"There is no model {wanted}.")
+        known = [package.card for package in found if package.card.access.public]  # a hint is news
+        versions = [card.version for card in known if card.id == model]
+        if versions:
+            raise NotFound(
+                f"There is no version {version} of {model}.",
+                remedy=f"There is {', '.join(versions)}.",
+            )
+        near = get_close_matches(model, sorted({card.id for card in known}))
+        raise NotFound(
+            f"There is no model {model}.",
+            remedy=f"Did you mean {' or '.join(near)}?" if near else "",
+        )
 
     def _look(self) -> tuple[dict[tuple[str, str], Package], dict[Path, PackageError]]:
         with self._lock:

@@ -34,10 +34,15 @@ def test_versions_are_ordered_as_numbers(versions: Path) -> None:
 
 def test_what_is_not_there_is_not_found(versions: Path) -> None:
     shelf = Zoo([versions])
-    with pytest.raises(NotFound, match="components 7"):
+    with pytest.raises(NotFound, match="no version 7 of components") as raised:
         shelf.package("components", "7")
-    with pytest.raises(NotFound, match="other"):
+    assert "1.10.0, 1.10.0b0, 1.2.0, 0.9" in raised.value.remedy
+    with pytest.raises(NotFound, match="other") as raised:
         shelf.package("other")
+    assert raised.value.remedy == NotFound.default_remedy
+    with pytest.raises(NotFound) as raised:
+        shelf.package("component")
+    assert raised.value.remedy == "Did you mean components?"
 
 
 def test_a_folder_may_be_a_package_or_not_be_there(package: Path, tmp_path: Path) -> None:

@@ -92,7 +92,9 @@ def test_expected_errors_are_sentences(
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 1
-    assert "Recipes are: deepbet." in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "Recipes are: deepbet." in told
+    assert "[not-found]" in told
 
 
 def test_a_model_that_fails_makes_the_test_fail(package: Path) -> None:
