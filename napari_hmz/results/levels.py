@@ -18,7 +18,7 @@ _SMALL_PLANE_PX = 256
 _SMALL_VOLUME_PX = 128
 _MOST_LEVELS = 10
 _THREADS = 4
-"""Each holds one coarse chunk and the finer ones behind it."""
+"""Each holds one coarse chunk and one finer one."""
 _AT_ONCE = 256
 """Chunks handed to the threads together, whatever the volume."""
 _FINER = 1.5
@@ -82,19 +82,33 @@ def fill_level(
     """Fill one level from the finer one, chunk by chunk.
 
     Labels take the nearest voxel's value, images the mean. Several chunks are made at once, each
-    in a thread of its own.
+    in a thread of its own, from one finer chunk after the other: a thread holds one of each.
     """
     shape = dict(zip(axes, coarse.shape, strict=True))
     finer = dict(zip(axes, fine.shape, strict=True))
     steps = [step[axis] for axis in axes]
+    piece = {
+        axis: chunk // step[axis] if chunk % step[axis] == 0 else shape[axis]
+        for axis, chunk in zip(axes, fine.chunks, strict=True)
+    }
 
-    def fill(region: Region) -> None:
+    def made(region: Region) -> "NDArray[Any]":
         wide: Region = {
             axis: (start * step[axis], min(stop * step[axis], finer[axis]))
             for axis, (start, stop) in region.items()
         }
         values = np.asarray(fine[slices(wide, axes)])
-        coarse[slices(region, axes)] = nearest(values, steps) if is_labels else mean(values, steps)
+        return nearest(values, steps) if is_labels else mean(values, steps)
+
+    def fill(region: Region) -> None:
+        whole = np.empty([region[axis][1] - region[axis][0] for axis in axes], coarse.dtype)
+        for part in regions_of(dict(zip(axes, whole.shape, strict=True)), piece):
+            moved = {
+                axis: (low + region[axis][0], high + region[axis][0])
+                for axis, (low, high) in part.items()
+            }
+            whole[slices(part, axes)] = made(moved)
+        coarse[slices(region, axes)] = whole
 
     with ThreadPoolExecutor(_THREADS, thread_name_prefix="hmz-level") as threads:
         regions = regions_of(shape, dict(zip(axes, coarse.chunks, strict=True)))
