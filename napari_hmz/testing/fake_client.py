@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_hmz.errors import HmzError, NotFound, RunCancelled, VoxelSizeMismatch
+from napari_hmz.forecast import Forecast
 from napari_hmz.schema import (
     ChunkDone,
     Event,
@@ -90,6 +91,21 @@ class FakeClient:
             if task in (None, card.task) and (query or "").lower() in card.name.lower()
         )
 
+    def plan(
+        self,
+        model: str,
+        source: ReadableSource,
+        *,
+        version: str | None = None,
+        parameters: Mapping[str, ParameterValue] | None = None,
+        join_planes: bool = False,
+        ignore_voxel_size: bool = False,
+    ) -> Forecast:
+        """Return what a run would do; raises as `run`."""
+        run = self._run_of(model, source, version, parameters, sized=ignore_voxel_size)
+        run.join_planes = join_planes
+        return Forecast(**dict(run.info().plan), memory_here_bytes=2**30)
+
     def run(
         self,
         model: str,
@@ -109,17 +125,27 @@ class FakeClient:
         NotFound
             If there is no such model.
         """
-        sized = isinstance(self.refuse, VoxelSizeMismatch) and ignore_voxel_size
-        if self.refuse is not None and not sized:
+        run = self._run_of(model, source, version, parameters, sized=ignore_voxel_size)
+        run.join_planes = join_planes
+        self.runs_started.append(run)
+        return run
+
+    def _run_of(
+        self,
+        model: str,
+        source: ReadableSource,
+        version: str | None,
+        parameters: Mapping[str, ParameterValue] | None,
+        *,
+        sized: bool,
+    ) -> "FakeRun":
+        if self.refuse is not None and not (isinstance(self.refuse, VoxelSizeMismatch) and sized):
             raise self.refuse
         card = next((c for c in self.cards if c.id == model and version in (None, c.version)), None)
         if card is None:
             raise NotFound(f"There is no model {model!r}.")
         values, _ = resolve_parameters(card.parameters, parameters or {})
-        run = FakeRun(self, card, source, values)
-        run.join_planes = join_planes
-        self.runs_started.append(run)
-        return run
+        return FakeRun(self, card, source, values)
 
     def close(self) -> None:
         """Do as if connections were closed."""

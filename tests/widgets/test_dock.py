@@ -56,6 +56,26 @@ def test_a_run_from_the_form_to_the_labels(open_zoo: OpenZoo, qtbot: QtBot) -> N
     assert image.data is IMAGE
 
 
+def test_a_plan_says_what_a_run_would_take_and_starts_none(open_zoo: OpenZoo, qtbot: QtBot) -> None:
+    zoo = open_zoo()
+    zoo.viewer.add_image(IMAGE, name="cells")
+    zoo.dock.plan_button.click()
+    qtbot.waitUntil(lambda: "to send" in zoo.dock.status.message)
+    assert "blocks: 9 of y 16, x 16" in zoo.dock.status.message
+    assert not zoo.client.runs_started
+    assert not labels_of(zoo.viewer)
+    assert zoo.dock.run_button.isEnabled()
+
+
+def test_a_plan_that_cannot_be_made_says_why(
+    open_zoo: OpenZoo, make_card: MakeCard, qtbot: QtBot
+) -> None:
+    zoo = open_zoo(FakeClient([make_card()], refuse=QuotaExceeded("Too much.")))
+    zoo.viewer.add_image(IMAGE, name="cells")
+    zoo.dock.plan_button.click()
+    qtbot.waitUntil(lambda: "Too much." in zoo.dock.status.message)
+
+
 def test_labels_fill_while_chunks_come(
     open_zoo: OpenZoo, make_card: MakeCard, qtbot: QtBot
 ) -> None:

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypedDict
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFrame, QHBoxLayout, QPushButton, QScrollArea, QVBoxLayout, QWidget
@@ -23,6 +23,7 @@ from hmz_widgets.run_view import RunView
 from hmz_widgets.service import Client, Connect, OpenPicture, connect, open_picture
 from hmz_widgets.status import StatusView, plain_label
 from napari_hmz.errors import HmzError, VoxelSizeMismatch
+from napari_hmz.forecast import Forecast
 from napari_hmz.form import form_of
 from napari_hmz.live import WatchedRun, perform
 from napari_hmz.schema import ModelCard, ParameterValue
@@ -79,22 +80,40 @@ class ModelZoo(QWidget):  # type: ignore[misc] # Qt has no types that mypy can f
 
     def run(self) -> None:
         """Start a run of what is chosen; nothing happens while something stands in its way."""
-        card, layer, axes = self.models.card(), self.image.layer(), self.image.axes()
-        if self._client is None or card is None or axes is None or not self._ready():
+        order = self._order()
+        if order is None or self._client is None:
             return
-        values = self.form.values() if self.form is not None else {}
-        order = _Order(card, picture(layer, axes), values, self.options.values())
         self._run = RunView(self._viewer, order.image, self._bridge, self.status)
         begin = partial(_begin, self._client, self._open, order)
         self._bridge.listen(partial(perform, begin), take=self._run.take, ended=self._over)
         self.status.busy("Preparing the image …")
         self._refresh_buttons()
 
+    def plan(self) -> None:
+        """Say what a run of what is chosen would take; nothing is sent."""
+        order = self._order()
+        if order is None or self._client is None:
+            return
+        self.status.busy("Planning …")
+        self._bridge.call(
+            partial(_foresee, self._client, self._open, order),
+            done=self.status.foretell,
+            failed=self.status.fail,
+        )
+
     def cancel(self) -> None:
         """Ask the backend to stop the run; what is done stays."""
         if self._run is not None and self._run.cancel():
             self.status.say("Cancelling …")
             self.cancel_button.setEnabled(False)
+
+    def _order(self) -> "_Order | None":
+        """Return what is chosen; None while something stands in its way."""
+        card, layer, axes = self.models.card(), self.image.layer(), self.image.axes()
+        if card is None or axes is None or not self._ready():
+            return None
+        values = self.form.values() if self.form is not None else {}
+        return _Order(card, picture(layer, axes), values, self.options.values())
 
     def _over(self) -> None:
         if self._run is not None:
@@ -145,6 +164,7 @@ class ModelZoo(QWidget):  # type: ignore[misc] # Qt has no types that mypy can f
         why = self._hindrance()
         self.run_button.setEnabled(self._client is not None and self._run is None and not why)
         self.run_button.setToolTip(why or "Run the model on the image")
+        self.plan_button.setEnabled(self.run_button.isEnabled())
         self.cancel_button.setEnabled(self._run is not None)
         self._why.setText(why if self._run is None else "")
         self._why.setVisible(bool(self._why.text()))
@@ -182,10 +202,13 @@ class ModelZoo(QWidget):  # type: ignore[misc] # Qt has no types that mypy can f
 
     def _buttons(self) -> QHBoxLayout:
         self.run_button = QPushButton("Run")
+        self.plan_button = QPushButton("Plan")
+        self.plan_button.setToolTip("Say what a run would send, need and take; nothing is sent")
         self.cancel_button = QPushButton("Cancel")
         self.cancel_button.setToolTip("Stop the run; what is done stays")
         row = QHBoxLayout()
         row.addWidget(self.run_button, 2)
+        row.addWidget(self.plan_button, 1)
         row.addWidget(self.cancel_button, 1)
         return row
 
@@ -194,6 +217,7 @@ class ModelZoo(QWidget):  # type: ignore[misc] # Qt has no types that mypy can f
         self.models.refresh.connect(self.refresh)
         self.image.changed.connect(self._image_chosen)
         self.run_button.clicked.connect(self.run)
+        self.plan_button.clicked.connect(self.plan)
         self.cancel_button.clicked.connect(self.cancel)
         self.destroyed.connect(partial(_close, self.__dict__))
         self._refresh_buttons()
@@ -214,6 +238,23 @@ class _Order:
     parameters: Mapping[str, ParameterValue]
     options: Options
 
+    @property
+    def wishes(self) -> "_Wishes":
+        """What is asked of the client, beside model and image."""
+        return {
+            "version": self.card.version,
+            "parameters": self.parameters,
+            "join_planes": self.options.join_planes,
+            "ignore_voxel_size": self.options.ignore_voxel_size,
+        }
+
+
+class _Wishes(TypedDict):
+    version: str
+    parameters: Mapping[str, ParameterValue]
+    join_planes: bool
+    ignore_voxel_size: bool
+
 
 def _begin(client: Client, open_picture: OpenPicture, order: _Order) -> WatchedRun:
     """Open the image and start the run (in a worker).
@@ -221,14 +262,16 @@ def _begin(client: Client, open_picture: OpenPicture, order: _Order) -> WatchedR
     The source stays open: the client may send its chunks for a later run of the same image.
     """
     source = open_picture(order.image, order.card.inputs[0].dtypes)
-    return client.run(
-        order.card.id,
-        source,
-        version=order.card.version,
-        parameters=order.parameters,
-        join_planes=order.options.join_planes,
-        ignore_voxel_size=order.options.ignore_voxel_size,
-    )
+    return client.run(order.card.id, source, **order.wishes)
+
+
+def _foresee(client: Client, open_picture: OpenPicture, order: _Order) -> Forecast:
+    """Ask what the run would take (in a worker)."""
+    source = open_picture(order.image, order.card.inputs[0].dtypes)
+    try:
+        return client.plan(order.card.id, source, **order.wishes)
+    finally:
+        source.close()
 
 
 def _close(parts: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from hmz_widgets.layers import Picture
+from napari_hmz.forecast import Forecast
 from napari_hmz.live import WatchedRun
 from napari_hmz.schema import ModelCard, ParameterValue
 
@@ -16,6 +17,18 @@ class Client(Protocol):
 
     def models(self) -> Sequence[ModelCard]:
         """Return the cards of the models that may be used."""
+
+    def plan(
+        self,
+        model: str,
+        source: Any,  # noqa: ANN401 # what `OpenPicture` gave
+        *,
+        version: str | None,
+        parameters: Mapping[str, ParameterValue] | None,
+        join_planes: bool,
+        ignore_voxel_size: bool,
+    ) -> Forecast:
+        """Return what a run would do and take; nothing is sent."""
 
     def run(
         self,

@@ -10,6 +10,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFrame, QLabel, QProgressBar, QVBoxLayout, QWidget
 
 from napari_hmz.errors import HmzError
+from napari_hmz.forecast import Forecast, rows
 from napari_hmz.quantities import count_text, size_text
 from napari_hmz.schema import Run
 from napari_hmz.standing import Standing
@@ -17,6 +18,7 @@ from napari_hmz.standing import Standing
 SECONDS_PER_MINUTE = 60
 SHELL_OPTION = re.compile(r"\s*\(--[\w-]+\)")
 """Remedies name the shell's option in brackets, which means nothing in a window."""
+_FIGURES = ("blocks", "to send", "to fetch", "memory", "time")
 _UPLOADING = frozenset({"link", "reading"})
 
 
@@ -72,6 +74,11 @@ class StatusView:
         self._bar.hide()
         self.say(line)
 
+    def foretell(self, found: Forecast) -> None:
+        """Show what a run would take."""
+        self.rest()
+        self._tell("\n".join(forecast_lines(found)))
+
     def note(self, texts: Sequence[str]) -> None:
         """Show what the person should know, beside whatever goes on."""
         self._tell("\n".join(f"⚠ {text}" for text in texts))
@@ -97,6 +104,13 @@ def standing_line(standing: Standing) -> str:
     if standing.seconds_left is not None:
         parts.append(f"{duration(standing.seconds_left)} left")
     return " · ".join(parts)
+
+
+def forecast_lines(found: Forecast) -> list[str]:
+    """Return what a run would take, a line for each figure that matters in a window."""
+    figures = rows(found)
+    told = [f"{name}: {figures[name]}" for name in _FIGURES if name in figures]
+    return [*told, *(f"⚠ {warning}" for warning in found.warnings)]
 
 
 def duration(seconds: float) -> str:
