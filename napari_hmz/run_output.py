@@ -101,6 +101,7 @@ class OmeZarrOutput:
     ) -> None:
         outputs = card.outputs if card is not None else ()
         self.path = path
+        self._stores_alike: dict[str, bool] = {}
         self._is_complete = _is_complete(path, run.id)
         self._writer = (
             None
@@ -131,7 +132,10 @@ class OmeZarrOutput:
         if self._writer is None:
             return
         done = chunk.done
-        if self._writer.stores_like(done.output, json.loads(chunk.document)):
+        if done.output not in self._stores_alike:  # once per output, not for thousands of chunks
+            alike = self._writer.stores_like(done.output, json.loads(chunk.document))
+            self._stores_alike[done.output] = alike
+        if self._stores_alike[done.output]:
             self._writer.put_chunk(done.output, done.region, chunk.stored, digest=done.digest)
         else:  # a backend of another version, or axes in another order
             self._writer.write_chunk(done.output, done.region, chunk.values, digest=done.digest)

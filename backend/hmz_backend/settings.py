@@ -53,7 +53,7 @@ class Settings(BaseSettings):
     """Worker processes of the embedded engine."""
     threads: int = Field(default_factory=lambda: max(4, os.cpu_count() or 1), ge=1)
     """Threads that read, decode, stitch and write."""
-    tiles_in_flight: int = Field(default=8, ge=1)
+    tiles_in_flight: int = Field(default_factory=lambda: max(8, 3 * (os.cpu_count() or 1)), ge=1)
     """How many tiles are held in memory at once, over all runs."""
     memory_budget_bytes: int = Field(default=4 * GIB, ge=64 * MIB)
     """What the tiles in flight together may take, engine included; plans keep to it."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor as Threads
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
@@ -83,7 +84,7 @@ class Job:
     def voxels(self, number: int) -> int:
         """Return how many voxels of the region a block covers."""
         core = self.block(number).core
-        return int(np.prod([stop - start for start, stop in core.values()]))
+        return prod(stop - start for start, stop in core.values())
 
     def key(self, name: str, block: Block) -> str:
         """Return the key of a block's chunk in an output."""
