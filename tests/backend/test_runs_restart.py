@@ -1,6 +1,8 @@
 import contextlib
+import sqlite3
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -115,26 +117,90 @@ def test_a_stopped_backend_takes_up_without_doing_blocks_again(tmp_path: Path) -
         np.testing.assert_array_equal(user.output(run.id, "labels"), expected)
 
 
-@pytest.mark.parametrize("model", MODELS_USED)
-def test_files_torn_by_a_loss_of_power_are_made_again(tmp_path: Path, model: str) -> None:
-    expected = undisturbed(tmp_path / "calm")[model]
-    folder = tmp_path / "torn"
+def cut(body: bytes) -> bytes:
+    return body[:-20]
+
+
+def blank(body: bytes) -> bytes:
+    """A page that never reached the disk: the file has its length, and zeros."""
+    return body[: len(body) // 2] + bytes(len(body) - len(body) // 2)
+
+
+def interrupted(folder: Path, model: str, copy_at: int | None = None) -> str:
+    """Leave a run in the middle; with `copy_at`, keep the database as it was after some blocks."""
     slow = LiveBackend(folder, FakeEngine(MODELS, delay_s=0.02), CARDS)
     with slow, slow.client() as http:
         user = User(http, image(), CHUNKS)
         user.announce()
         run = user.start(model, block=BLOCK)
         with user.feeding():
-            wait_until(lambda: user.get(run.id).progress.blocks_done > 40)
-    files = sorted(path for path in (folder / "runs" / run.id).rglob("*") if path.is_file())
-    data = [path for path in files if path.suffix != ".json"]
-    for path in data[::5]:
-        path.write_bytes(path.read_bytes()[:-20])
-    for path in data[2::7]:
-        path.unlink(missing_ok=True)
+            if copy_at is not None:
+                wait_until(lambda: user.get(run.id).progress.blocks_done > copy_at)
+                with sqlite3.connect(folder / "backend.sqlite") as now:
+                    now.execute("VACUUM INTO ?", (str(folder / "earlier"),))
+                now.close()
+            wait_until(lambda: user.get(run.id).progress.blocks_done > 60)
+    return run.id
+
+
+def taken_up(folder: Path, run: str) -> None:
     with LiveBackend(folder, FakeEngine(MODELS), CARDS) as live, live.client() as http:
         user = User(http, image(), CHUNKS)
         user.announce()
-        done = user.finish(run.id)
+        done = user.finish(run)
         assert done.state == "done", done.error
-    assert stored(folder, run.id) == expected
+        assert list(user.events(run, 10**6))[-1].kind == "state"  # a number of before the loss
+
+
+@pytest.mark.parametrize("spoil", [cut, blank])
+@pytest.mark.parametrize("model", MODELS_USED)
+def test_files_torn_by_a_loss_of_power_are_made_again(
+    tmp_path: Path, model: str, spoil: Callable[[bytes], bytes]
+) -> None:
+    expected = undisturbed(tmp_path / "calm")[model]
+    folder = tmp_path / "torn"
+    run = interrupted(folder, model)
+    files = sorted(path for path in (folder / "runs" / run).rglob("*") if path.is_file())
+    kept = {".json", ".log"}  # a log is on the disk before anything relies on what it says
+    data = [path for path in files if path.suffix not in kept]
+    for path in data[::5]:
+        path.write_bytes(spoil(path.read_bytes()))
+    for path in data[2::7]:
+        path.unlink(missing_ok=True)
+    for path in files:
+        if path.name in {"brief.json", "zarr.json"}:
+            path.write_bytes(spoil(path.read_bytes()))
+    taken_up(folder, run)
+    assert stored(folder, run) == expected
+
+
+@pytest.mark.parametrize("model", MODELS_USED)
+def test_a_database_of_an_earlier_moment_costs_blocks_and_no_voxel(
+    tmp_path: Path, model: str
+) -> None:
+    expected = undisturbed(tmp_path / "calm")[model]
+    folder = tmp_path / "back"
+    run = interrupted(folder, model, copy_at=15)
+    for path in folder.glob("backend.sqlite*"):
+        path.unlink()
+    (folder / "earlier").rename(folder / "backend.sqlite")
+    taken_up(folder, run)
+    assert stored(folder, run) == expected
+
+
+def test_a_run_that_was_done_is_looked_at_if_it_may_not_have_reached_the_disk(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "data"
+    with LiveBackend(folder, FakeEngine(MODELS), CARDS) as live, live.client() as http:
+        user = User(http, image(), CHUNKS)
+        user.announce()
+        runs = [user.finish(user.start("copy", block=BLOCK).id).id for _ in range(2)]
+    expected = stored(folder, runs[0])
+    for run in runs:
+        (folder / "runs" / run / "outputs" / "out" / "c" / "1" / "2" / "3").write_bytes(b"torn")
+    (folder / "runs" / runs[0] / "work").mkdir()  # as before its outputs were synced
+    taken_up(folder, runs[0])
+    assert stored(folder, runs[0]) == expected
+    assert not (folder / "runs" / runs[0] / "work").exists()
+    assert stored(folder, runs[1]) != expected  # settled: never looked at again
