@@ -16,6 +16,7 @@ from benchmarks import (
     long,
     memory,
     passthrough,
+    stitching,
 )
 from benchmarks.figure import Figure
 from benchmarks.table import machine, write_table
@@ -28,6 +29,7 @@ BENCHMARKS: Mapping[str, Callable[[], Iterator[Figure]]] = {
     "cancel": cancel.figures,
     "first-labels": first_labels.figures,
     "memory": memory.figures,
+    "stitching": stitching.figures,
     "faults": faults.figures,
     "long": long.figures,
 }
