@@ -24,7 +24,7 @@ from napari_hmz.http import Http
 from napari_hmz.link_rate import LinkRates
 from napari_hmz.record import RunRecord, RunRecords
 from napari_hmz.run import Run, RunOutput, cancel_quietly
-from napari_hmz.run_options import RunOptions, run_request
+from napari_hmz.run_options import RunOptions, announcement, run_request
 from napari_hmz.run_output import OmeZarrOutput, refuse_existing, refuse_own_image
 from napari_hmz.schema import ENDED, Health, ModelCard, Plan, RunRequest, Volume, wire
 from napari_hmz.schema.codecs import chunk_bytes, output_chunk_bytes
@@ -154,7 +154,7 @@ class Client:
         """
         card = self.model(model, options.get("version"))
         opened = self._opened(source, card)
-        volume = self._http.ask(wire.VOLUMES, opened.request, Volume)
+        volume = self._http.ask(wire.VOLUMES, announcement(opened, options), Volume)
         planned = self._http.ask(wire.PLANS, run_request(card, volume, options), Plan)
         return self._forecast(planned, opened, output, with_image=with_image)
 
@@ -200,7 +200,7 @@ class Client:
         opened = self._opened(source, card)
         if output is not None:
             refuse_own_image(Path(output), opened.origin.address if opened.origin else None)
-        volume = self._http.ask(wire.VOLUMES, opened.request, Volume)
+        volume = self._http.ask(wire.VOLUMES, announcement(opened, options), Volume)
         request = run_request(card, volume, options)
         if output is not None and left is not None:
             return self._go_on(left, request, opened, Path(output), with_image=with_image)
@@ -345,8 +345,8 @@ class Client:
     def _add_statistics(self, card: ModelCard, volume: Volume, source: Source) -> None:
         if card.normalise.scope == "volume" and volume.request.statistics is None:
             statistics = volume_statistics(source.read, source.request)
-            measured = source.request.model_copy(update={"statistics": statistics})
-            self._http.ask(wire.VOLUMES, measured, Volume)
+            found = {"statistics": statistics, "mode": volume.request.mode}
+            self._http.ask(wire.VOLUMES, source.request.model_copy(update=found), Volume)
 
     def _remember(
         self, run: schema.Run, source: Source, output: str | Path | None, *, with_image: bool

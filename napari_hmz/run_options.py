@@ -6,7 +6,16 @@ from typing import TypedDict
 from pydantic import ValidationError
 
 from napari_hmz.errors import RequestError
-from napari_hmz.schema import AxisName, Interval, ModelCard, ParameterValue, RunRequest, Volume
+from napari_hmz.schema import (
+    AxisName,
+    Interval,
+    ModelCard,
+    ParameterValue,
+    RunRequest,
+    Volume,
+    VolumeRequest,
+)
+from napari_hmz.sources.protocol import Source
 
 
 class RunOptions(TypedDict, total=False):
@@ -28,6 +37,14 @@ class RunOptions(TypedDict, total=False):
     halo: Mapping[AxisName, int] | None
     ignore_voxel_size: bool
     """Run even though the voxel size is far from what the model was made for."""
+    stream: bool
+    """Keep no more of the image on the backend than is worked on; another run sends it again."""
+
+
+def announcement(source: Source, options: RunOptions) -> VolumeRequest:
+    """Return what the backend is told of an image."""
+    mode = "stream" if options.get("stream", False) else source.request.mode
+    return source.request.model_copy(update={"mode": mode})
 
 
 def run_request(card: ModelCard, volume: Volume, options: RunOptions) -> RunRequest:

@@ -71,6 +71,14 @@ Halo = Annotated[
     str | None,
     typer.Option(metavar="z=8,y=32", help="Context around a block.", show_default=False),
 ]
+Stream = Annotated[
+    bool,
+    typer.Option(
+        "--stream",
+        help="Keep no more of the image on the backend than is worked on; another run sends it"
+        " again. Chosen without being asked where the image does not fit.",
+    ),
+]
 AnyVoxelSize = Annotated[
     bool,
     typer.Option(

@@ -27,6 +27,7 @@ def plan(
     channels: options.Channels = None,
     only: options.Outputs = None,
     join_planes: options.JoinPlanes = False,
+    stream: options.Stream = False,
     block: options.Block = None,
     halo: options.Halo = None,
     any_voxel_size: options.AnyVoxelSize = False,
@@ -42,7 +43,17 @@ def plan(
 ) -> None:
     """Say what a run would do and cost, or why it cannot be done and what would help."""
     image = ImageWords(source, axes, level, channel, time, voxel_size)
-    wish = RunWords(parameter, region, channels, only, join_planes, block, halo, any_voxel_size)
+    wish = RunWords(
+        parameters=parameter,
+        region=region,
+        channels=channels,
+        outputs=only,
+        join_planes=join_planes,
+        block=block,
+        halo=halo,
+        any_voxel_size=any_voxel_size,
+        stream=stream,
+    )
     with connect(url, engine=engine) as client:
         card = client.model(model, version)
         chosen = wish.options(card)

@@ -51,6 +51,7 @@ class RunWords:
     block: str | None
     halo: str | None
     any_voxel_size: bool
+    stream: bool
 
     def options(self, card: ModelCard) -> RunOptions:
         """Return the options of `Client.run`; the words are read by the card's parameters."""
@@ -64,4 +65,5 @@ class RunWords:
             block=words.by_axis(self.block, int, "--block"),
             halo=words.by_axis(self.halo, int, "--halo"),
             ignore_voxel_size=self.any_voxel_size,
+            stream=self.stream,
         )

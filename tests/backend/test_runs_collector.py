@@ -182,11 +182,11 @@ def test_a_volume_that_is_going_is_opened_once_it_has_gone(
         may_go.set()
         assert await going
         assert (await coming).staged.held == 0
-        assert not list(tmp_path.rglob("c"))
 
     monkeypatch.setattr(area, "remove", slowly)
     with ThreadPoolExecutor(2) as threads:
         asyncio.run(story(Shelf(area, threads, QUOTA, grace_s=0.0)))
+    assert not list(tmp_path.rglob("c"))
 
 
 def live(folder: Path, **changes: Any) -> LiveBackend:  # noqa: ANN401 # settings

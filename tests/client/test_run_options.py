@@ -4,15 +4,25 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from napari_hmz.errors import RequestError
-from napari_hmz.run_options import RunOptions, run_request
+from napari_hmz.run_options import RunOptions, announcement, run_request
 from napari_hmz.schema import ModelCard, Volume
+from napari_hmz.testing.fake_source import FakeSource
 
 GOLDEN = Path(__file__).parent / "golden"
 CARD = ModelCard.model_validate(json.loads((GOLDEN / "model-card.json").read_text("utf-8")))
 VOLUME = Volume.model_validate(json.loads((GOLDEN / "volume.json").read_text("utf-8")))
+
+
+def test_a_stream_is_asked_for_with_the_announcement() -> None:
+    source = FakeSource(np.zeros((4, 8, 8), np.uint8), ("z", "y", "x"))
+    assert announcement(source, RunOptions()) == source.request
+    asked = announcement(source, RunOptions(stream=True))
+    assert asked == source.request.model_copy(update={"mode": "stream"})
+    assert run_request(CARD, VOLUME, RunOptions(stream=True)) == run_request(CARD, VOLUME, {})
 
 
 def test_every_option_arrives_in_the_request() -> None:
