@@ -16,6 +16,7 @@ from benchmarks import (
     long,
     memory,
     passthrough,
+    planes,
     stitching,
 )
 from benchmarks.figure import Figure
@@ -29,18 +30,20 @@ BENCHMARKS: Mapping[str, Callable[[], Iterator[Figure]]] = {
     "cancel": cancel.figures,
     "first-labels": first_labels.figures,
     "memory": memory.figures,
+    "memory-100": memory.hundredfold,
+    "planes": planes.figures,
     "stitching": stitching.figures,
     "faults": faults.figures,
     "long": long.figures,
 }
-BY_NAME = ("faults", "long")
+BY_NAME = ("faults", "long", "memory-100")
 """Those that take longer than all others together."""
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     usual = [name for name in BENCHMARKS if name not in BY_NAME]
-    help_ = f"all but {' and '.join(BY_NAME)} if none is given"
+    help_ = f"all but {', '.join(BY_NAME)} if none is given"
     parser.add_argument("names", nargs="*", metavar="NAME", help=help_)
     parser.add_argument("--table", type=Path, help="write the figures into this page as well")
     asked = parser.parse_args()

@@ -49,5 +49,5 @@ def figures(shape_px: tuple[int, int, int] = SHAPE_PX) -> Iterator[Figure]:
     for side, peak in (("client", measured.peak_bytes), ("backend", backend_bytes)):
         note = f"({peak / GIB:.2f} GiB; {size}, {measured.bytes_up / GIB:.1f} GiB sent)"
         yield Figure(
-            f"peak memory of the {side} / volume", peak / volume_bytes, 0.01, "below", note
+            f"peak memory of the {side} / volume", peak / volume_bytes, 0.02, "below", note
         )

@@ -7,7 +7,7 @@ those of its workers; each run has processes of its own.
 """
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,8 +20,12 @@ from napari_hmz.testing.backend_process import BackendProcess, free_port
 
 MIB = 2**20
 CHUNK_PX = 64
-SHAPES_PX = ((256, 256, 512), (512, 512, 1280), (1280, 1280, 2048))
-"""1x, 10x and 100x; z, y, x: 64 MiB, 640 MiB, 6.25 GiB."""
+SHAPES_PX: Mapping[int, tuple[int, int, int]] = {
+    1: (512, 512, 512),
+    10: (1024, 1024, 1280),
+    100: (2560, 2048, 2560),
+}
+"""z, y, x: 256 MiB, 2.5 GiB and 25 GiB."""
 CLIENT_BYTES = LEAST_BYTES
 BUFFERS = {
     "HMZ_BACKEND_CHUNK_CACHE_BYTES": str(8 * MIB),
@@ -40,15 +44,19 @@ class Peaks:
     backend: int
 
 
-def figures() -> Iterator[Figure]:
-    """Yield how much more memory each side takes for 10 and 100 times the voxels."""
-    peaks = [_peaks(shape) for shape in SHAPES_PX]
+def figures(times: int = 10) -> Iterator[Figure]:
+    """Yield how much more memory each side takes for so many times the voxels."""
+    small, large = _peaks(SHAPES_PX[1]), _peaks(SHAPES_PX[times])
     for name in ("client", "backend"):
-        sizes = [getattr(each, name) for each in peaks]
-        for times, size in zip((10, 100), sizes[1:], strict=True):
-            note = f"({size / MIB:.0f} / {sizes[0] / MIB:.0f} MiB)"
-            what = f"peak memory of the {name}: {times} x the volume / 1 x"
-            yield Figure(what, size / sizes[0], 1.1, "below", note)
+        size, size_1 = getattr(large, name), getattr(small, name)
+        note = f"({size / MIB:.0f} / {size_1 / MIB:.0f} MiB)"
+        what = f"peak memory of the {name}: {times} x the volume / 1 x"
+        yield Figure(what, size / size_1, 1.1, "below", note)
+
+
+def hundredfold() -> Iterator[Figure]:
+    """Yield the same for a volume of 25 GiB."""
+    return figures(100)
 
 
 def _peaks(shape_px: tuple[int, int, int]) -> Peaks:
