@@ -3,15 +3,18 @@
 import json
 import os
 import tempfile
+from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 WINDOW_S = 1.0
+LEAST_CHUNKS = 4
+LEAST_WINDOWS = 3
+KEPT_WINDOWS = 8
 _BUSY = 0.9
-_NEW = 0.5
 
 
 class Sent(Protocol):
@@ -35,28 +38,37 @@ class LinkMeter:
     """The rate of a link, from the times in which something was always on its way.
 
     A link that waits for a slow disk, or for a backend that wants nothing, says nothing of
-    itself: such times are left out.
+    itself: such times are left out. Of the times that count the best one does: a backend that
+    was busy looks like a slow link.
     """
 
-    bytes_per_s: float | None = None
+    _full: deque[float] = field(default_factory=lambda: deque(maxlen=KEPT_WINDOWS))
+    _chunks: int = 0
     _from_s: float | None = None
     _before: Sent | None = None
 
+    @property
+    def bytes_per_s(self) -> float | None:
+        """What the link carries; none before it was full for some time."""
+        return max(self._full) if len(self._full) >= LEAST_WINDOWS else None
+
     def note(self, now_s: float, sent: Sent) -> None:
-        """Note what has been sent by now."""
+        """Note what has been sent by now: one more chunk."""
+        self._chunks += 1
         if self._from_s is None or self._before is None:
-            self._from_s, self._before = now_s, sent
+            self._begin(now_s, sent)
             return
         elapsed_s = now_s - self._from_s
-        if elapsed_s < WINDOW_S:
+        if elapsed_s < WINDOW_S or self._chunks < LEAST_CHUNKS:
             return
         sending_s = sent.sending_s - self._before.sending_s
         reading_s = sent.reading_s - self._before.reading_s
         if sending_s >= _BUSY * elapsed_s and sending_s >= 2 * reading_s:
-            rate = (sent.bytes_up - self._before.bytes_up) / elapsed_s
-            old = self.bytes_per_s
-            self.bytes_per_s = rate if old is None else (1 - _NEW) * old + _NEW * rate
-        self._from_s, self._before = now_s, sent
+            self._full.append((sent.bytes_up - self._before.bytes_up) / elapsed_s)
+        self._begin(now_s, sent)
+
+    def _begin(self, now_s: float, sent: Sent) -> None:
+        self._from_s, self._before, self._chunks = now_s, sent, 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ from napari_hmz.transfer.traffic import Counts
 
 
 def measured(*, sending: float, reading: float, bytes_per_s: int = 1000) -> float | None:
-    """Return the rate after ten seconds in which so many threads send and read."""
+    """Return the rate after twenty seconds in which so many threads send and read."""
     meter = LinkMeter()
-    for second in range(11):
+    for second in range(21):
         meter.note(
             float(second),
             Counts(
@@ -36,10 +36,26 @@ def test_a_link_that_waits_tells_nothing(sending: float, reading: float) -> None
 def test_the_rate_follows_the_link() -> None:
     meter = LinkMeter()
     sent = 0
-    for second in range(30):
+    for second in range(60):
         sent += 1000 if second < 10 else 100
         meter.note(float(second), Counts(bytes_up=sent, sending_s=second * 6.0))
     assert meter.bytes_per_s == pytest.approx(100, rel=0.01)
+
+
+def test_a_backend_that_was_busy_is_not_taken_for_the_link() -> None:
+    meter, now_s, sent = LinkMeter(), 0.0, 0
+    for chunk in range(60):
+        now_s += 10.0 if chunk % 10 == 9 else 0.5
+        sent += 1000
+        meter.note(now_s, Counts(bytes_up=sent, sending_s=6 * now_s))
+    assert meter.bytes_per_s == pytest.approx(2000)
+
+
+def test_a_few_chunks_tell_nothing() -> None:
+    meter = LinkMeter()
+    for second in range(10):
+        meter.note(float(second), Counts(bytes_up=second * 1000, sending_s=second * 6.0))
+    assert meter.bytes_per_s is None
 
 
 def test_traffic_that_waits_for_nothing_has_no_rate() -> None:
