@@ -24,9 +24,11 @@ from hmz_backend.runs.tile_shelf import TileShelf
 from hmz_backend.stitching.joining import Joiner
 from hmz_backend.stitching.objects import FinalIds, Objects
 from hmz_backend.stitching.planes import join_planes
+from hmz_backend.stitching.unionfind import Pairs
 from napari_hmz.errors import RunFailed
 
 CLEARED_TOGETHER = 64
+JOINED_TOGETHER = 1024  # blocks, when a log is read
 Merges = list[tuple[int, int]]
 
 
@@ -64,12 +66,17 @@ class Joining:
         pending
             For each block, whether it is still to be computed, or to be computed again.
         """
+        pairs = list[Pairs]()
         for record in self._work.log.records():
             self._joiner.restore(record.block, record.first)
             self._enter(record)
-            self._objects.join(record.pairs)
+            pairs.append(record.pairs)
             if pending[record.block]:
                 self._lost.add(record.block)
+            if len(pairs) >= JOINED_TOGETHER:
+                self._objects.join(np.concatenate(pairs))
+                pairs.clear()
+        self._objects.join(np.concatenate([np.empty((0, 2), np.int64), *pairs]))
         self._work.log.forget()
         self._shelf.clear()
 
