@@ -17,6 +17,7 @@ from benchmarks import (
     memory,
     passthrough,
     planes,
+    planes,
     stitching,
 )
 from benchmarks.figure import Figure
@@ -30,6 +31,7 @@ BENCHMARKS: Mapping[str, Callable[[], Iterator[Figure]]] = {
     "cancel": cancel.figures,
     "first-labels": first_labels.figures,
     "memory": memory.figures,
+    "planes": planes.figures,
     "memory-100": memory.hundredfold,
     "planes": planes.figures,
     "stitching": stitching.figures,
