@@ -17,7 +17,6 @@ from benchmarks import (
     memory,
     passthrough,
     planes,
-    planes,
     stitching,
 )
 from benchmarks.figure import Figure
@@ -31,7 +30,6 @@ BENCHMARKS: Mapping[str, Callable[[], Iterator[Figure]]] = {
     "cancel": cancel.figures,
     "first-labels": first_labels.figures,
     "memory": memory.figures,
-    "planes": planes.figures,
     "memory-100": memory.hundredfold,
     "planes": planes.figures,
     "stitching": stitching.figures,
