@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from hmz_backend.engines.protocol import TileRequest
+from hmz_backend.runs import service
 from hmz_backend.serving import ServingError
 from hmz_backend.testing.cards import CARDS, MODELS, VERSION, copy
 from hmz_backend.testing.fake_engine import FakeEngine
@@ -171,6 +172,32 @@ def test_a_lost_brief_is_made_again_unless_the_model_has_changed(
     object.__setattr__(packages, "cards", CARDS)
     resumed(user, run.id)
     assert user.finish(run.id).state == "done"
+
+
+def test_results_that_were_collected_are_named_as_such(user: User, backend: LiveBackend) -> None:
+    user.announce()
+    run = user.finish(user.start("copy").id)
+    shutil.rmtree(backend.folder / "runs" / run.id)
+    answer = user.http.get(wire.output(run.id, "out", "zarr.json"))
+    assert answer.status_code == 404
+    assert "too long ago" in answer.json()["detail"]
+    assert "Run it again" in answer.json()["remedy"]
+
+
+def test_a_list_of_many_runs_is_bounded(
+    user: User, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "LISTED", 3)
+    monkeypatch.setattr(service, "OUTPUTS_KNOWN", 2)
+    user.announce()
+    runs = [user.finish(user.start("copy").id) for _ in range(4)]
+    stopped = stopped_in_the_middle(user, engine, "copy")
+    found = [Run.model_validate(run) for run in user.http.get(wire.RUNS).json()]
+    assert [run.id for run in found] == [stopped.id, runs[3].id, runs[2].id]
+    assert 20 < found[0].progress.blocks_done < found[0].plan.blocks
+    assert found[1].progress == runs[3].progress
+    for run in runs:
+        assert user.http.get(wire.output(run.id, "out", "zarr.json")).status_code == 200
 
 
 def test_strangers_may_not_resume(user: User) -> None:

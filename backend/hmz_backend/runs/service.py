@@ -187,6 +187,11 @@ class RunService:
         try:
             return await self.parts.in_thread(path.read_bytes)
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
+            if not (self.root / run).exists():
+                raise NotFound(
+                    "The results of this run were deleted here: it ended too long ago.",
+                    remedy="Run it again; what is still held of the image is not sent again.",
+                ) from error
             raise NotFound(f"Output {name} has no chunk {key[:80]}.") from error
 
     async def _output_names(self, owner: Principal, run: str) -> Collection[str]:
