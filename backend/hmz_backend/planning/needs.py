@@ -62,10 +62,14 @@ def _check_overrides(
             if axis not in volume.axes:
                 raise AxesMismatch(f"A {name} is given along {axis}, which the image lacks.")
             if length < least:
-                raise PlanImpossible(f"A {name} of {length} along {axis} is not possible.")
+                raise PlanImpossible(
+                    f"A {name} of {length} along {axis} is not possible.",
+                    remedy=f"Give at least {least}.",
+                )
             if axis not in tiled and length != least:
                 raise PlanImpossible(
-                    f"The model does not extend along {axis}: its {name} there is {least}."
+                    f"The model does not extend along {axis}: its {name} there is {least}.",
+                    remedy=f"Leave {axis} out.",
                 )
 
 

@@ -247,3 +247,19 @@ def test_ids_of_a_whole_volume_have_room() -> None:
     small = a_plan(model, an_image({"z": 3250, "y": 3250, "x": 3250}))
     large = a_plan(model, an_image({"z": 3252, "y": 3252, "x": 3252}))
     assert [plan.outputs[0].dtype for plan in (small, large)] == ["uint32", "uint64"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "remedy"),
+    [
+        ({"block": {"x": 0}}, "Give at least 1."),
+        ({"halo": {"x": -1}}, "Give at least 0."),
+        ({"block": {"z": 4}}, "Leave z out."),
+    ],
+)
+def test_impossible_lengths_are_told_with_possible_ones(
+    asked: dict[str, dict[str, int]], remedy: str
+) -> None:
+    with pytest.raises(PlanImpossible) as raised:
+        a_plan(TWO_D, IMAGE, **asked)
+    assert raised.value.remedy == remedy
