@@ -32,7 +32,7 @@ from napari_hmz.schema import wire
 T = TypeVar("T")
 IMAGE = np.zeros((4, 8), np.uint8)
 CHUNKS = (2, 2)
-CHUNK_BYTES = 4
+CHUNK_BYTES = 4 + 64  # the most that a chunk of four voxels may take
 KEYS = [f"c/{y}/{x}" for y in range(2) for x in range(4)]
 QUOTA = 20 * CHUNK_BYTES  # two and a half volumes
 GRACE_S, TTL_S = 10.0, 100.0

@@ -104,7 +104,7 @@ def test_runs_in_any_order_end_in_no_more_room_than_the_largest_block_needs(
         alive = [run for run in runs if run.left]
         if not alive:
             return
-        if under_way and data.draw(ends):
+        if data.draw(ends) and under_way:
             run, block = under_way.pop(0)
             assert set(run.needs(block)) <= held, "a chunk in use was taken away"
             run.left.discard(block)

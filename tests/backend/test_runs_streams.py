@@ -20,7 +20,7 @@ from napari_hmz.schema import Problem, wire
 
 IMAGE = np.random.default_rng(5).integers(0, 256, (20, 50, 44)).astype("uint8")
 CHUNKS = (8, 16, 16)
-CHUNK_BYTES = 8 * 16 * 16
+CHUNK_BYTES = 2048 + 10 + 64  # what a chunk may take at most
 NONE = {"z": 0, "y": 0, "x": 0}
 BLOCK = {"z": 4, "y": 8, "x": 8}
 SLOTS = 12  # a tile of these blocks reads eight chunks

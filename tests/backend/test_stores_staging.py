@@ -113,7 +113,7 @@ def test_announcing_a_million_absent_chunks_costs_what_each_word_says(tmp_path: 
         staging.absent(staged, [(row, column) for column in range(1000)])
         written += path.stat().st_size - written
     assert written == 8 * 10_000
-    assert staged.bound_bytes == (10**6 - 10_000) * 100
+    assert staged.bound_bytes == (10**6 - 10_000) * staged.chunk_bytes
 
 
 def test_a_full_disk_is_an_error_and_leaves_nothing(

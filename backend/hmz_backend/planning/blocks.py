@@ -81,7 +81,7 @@ def blocks(plan: Plan) -> Iterator[Block]:
 
 
 def _walk(plan: Plan, low: Sizes, high: Sizes) -> Iterator[Sizes]:
-    axis = _axis_to_split(plan, extents({name: (low[name], high[name]) for name in low}))
+    axis = axis_to_split(plan, extents({name: (low[name], high[name]) for name in low}))
     if axis is None:
         yield dict(low)
         return
@@ -91,7 +91,8 @@ def _walk(plan: Plan, low: Sizes, high: Sizes) -> Iterator[Sizes]:
     yield from _walk(plan, {**low, axis: middle}, high)
 
 
-def _axis_to_split(plan: Plan, counts: Sizes) -> AxisName | None:
+def axis_to_split(plan: Plan, counts: Sizes) -> AxisName | None:
+    """Return the axis along which a box of so many blocks is halved; none: it is one block."""
     if counts.get("t", 1) > 1:
         return "t"
     spatial = [axis for axis in counts if axis not in ("t", "c") and counts[axis] > 1]

@@ -18,11 +18,11 @@ from hmz_backend.engines.protocol import TileRequest
 from hmz_backend.planning import (
     Block,
     block_at,
-    blocks,
     blocks_in,
     chunk_key,
     output_region,
 )
+from hmz_backend.planning.order import run_order
 from hmz_backend.runs import threads as own_threads
 from hmz_backend.runs.blanks import Blanks
 from hmz_backend.runs.brief import Brief
@@ -74,7 +74,7 @@ class Job:
         return any(work.joins for work in self.works.values())
 
     def prepare(self) -> None:
-        """Work out the order of the blocks: seconds for a very large run, so in a thread."""
+        """Work out the order of the blocks, in a thread: a very large run has millions."""
         len(self._order)
 
     def block(self, number: int) -> Block:
@@ -158,5 +158,4 @@ class Job:
 
     @cached_property
     def _order(self) -> NDArray[np.int64]:
-        plan = self.brief.plan
-        return np.fromiter((block.index for block in blocks(plan)), np.int64, plan.blocks)
+        return run_order(self.brief.plan)

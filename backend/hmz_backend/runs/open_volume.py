@@ -84,7 +84,7 @@ class OpenVolume:
         """What the volume takes of the staging area, or will come to take."""
         if self.slots is None:
             return self.staged.bound_bytes
-        return max(self.staged.bytes_held, self.slots * self.staged.decoder.size)
+        return max(self.staged.bytes_held, self.slots * self.staged.chunk_bytes)
 
     def pass_through(self, slots: int | None) -> None:
         """Hold no more than so many chunks at a time from now on; none: all."""

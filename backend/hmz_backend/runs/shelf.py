@@ -38,7 +38,7 @@ class Shelf:
     threads
         Where folders are looked at, and deleted.
     stream_bytes
-        What one streamed volume may hold at a time, decoded; at most what there is room for.
+        What one streamed volume may hold at a time; at most what there is room for.
     grace_s
         How long a volume is protected after its last use.
     clock
@@ -177,8 +177,7 @@ class Shelf:
         return opened
 
     def _slots(self, opened: OpenVolume, room_bytes: int) -> int:
-        size = max(1, opened.staged.decoder.size)
-        return max(0, min(self.stream_bytes, room_bytes) // size)
+        return max(0, min(self.stream_bytes, room_bytes) // opened.staged.chunk_bytes)
 
     def _room(self, besides: str) -> tuple[int, int]:
         """Return what quota and disk have for one volume, if all that is not protected goes."""

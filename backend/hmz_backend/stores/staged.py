@@ -58,8 +58,14 @@ class StagedVolume:
 
     @property
     def bound_bytes(self) -> int:
-        """What the volume can come to take: what it holds, and every missing chunk decoded."""
-        return self.bytes_held + (self.grid.total - self.held - self.absent) * self.decoder.size
+        """What the volume can come to take: what it holds, and every missing chunk."""
+        return self.bytes_held + (self.grid.total - self.held - self.absent) * self.chunk_bytes
+
+    @property
+    def chunk_bytes(self) -> int:
+        """The most that a chunk takes: what does not compress comes out a little longer."""
+        size = self.decoder.size
+        return size + size // 200 + 64
 
     def path(self, key: str) -> Path:
         """Return where a chunk is stored; the key must be one of the grid's."""

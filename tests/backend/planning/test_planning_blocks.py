@@ -19,6 +19,7 @@ from hmz_backend.planning import (
     plane_pairs,
     tile_part,
 )
+from hmz_backend.planning.order import run_order
 from hmz_backend.testing.planned import a_model, a_plan, an_image
 from napari_hmz.schema import AxisName, Plan, Region, SizeRule, Sizes, extents
 
@@ -189,6 +190,11 @@ def test_blocks_of_a_region_as_counted_by_hand(plan: Plan, data: st.DataObject) 
 def test_block_order_keeps_time_points_apart(plan: Plan) -> None:
     times = [block.position.get("t", 0) for block in blocks(plan)]
     assert times == sorted(times)
+
+
+@given(plans())
+def test_the_order_as_an_array_is_that_of_the_blocks(plan: Plan) -> None:
+    assert run_order(plan).tolist() == [block.index for block in blocks(plan)]
 
 
 def test_block_order_stays_local() -> None:
