@@ -10,7 +10,6 @@ Threads: a client may be used from several threads at once.
 """
 
 import threading
-import uuid
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self, Unpack
@@ -208,15 +207,18 @@ class Client:
         if output is not None:
             check_disk(self._forecast(planned, opened, output, with_image=with_image))
         self._add_statistics(card, volume, opened)
-        key = {wire.IDEMPOTENCY_HEADER: uuid.uuid4().hex}
+        key = {wire.IDEMPOTENCY_HEADER: self._records.key(output, request)}
         begun = self._http.ask(wire.RUNS, request, schema.Run, headers=key)
         self._remember(begun, opened, output, with_image=with_image)
+        if begun.state in RESUMABLE:  # by a process that died before it could note it
+            begun = self._http.ask(wire.resume(begun.id), None, schema.Run)
         traffic = Traffic()
         upload = self._upload(begun, opened, traffic)  # first: tiles need not wait for our disk
         writer = None
         if output is not None:
             image = opened if with_image else None
             writer = OmeZarrOutput(Path(output), begun, image=image, card=card, overwrite=overwrite)
+            self._records.told(output)
         return self._started(begun, upload, traffic, writer)
 
     def attach(self, run_id: str, output: str | Path | None = None, *, resume: bool = False) -> Run:

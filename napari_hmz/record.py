@@ -4,10 +4,12 @@ One small file per run, readable by its user only: where the image lies, where t
 No token is ever in it.
 """
 
+import hashlib
 import os
 import re
 import tempfile
 import time
+import uuid
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +17,7 @@ from typing import Self
 
 from pydantic import ValidationError
 
-from napari_hmz.schema import Run
+from napari_hmz.schema import Run, RunRequest
 from napari_hmz.schema.base import Message
 from napari_hmz.sources.protocol import Origin
 
@@ -89,6 +91,33 @@ class RunRecords:
         except (OSError, ValidationError):
             return None
 
+    def key(self, output: str | Path | None, request: RunRequest) -> str:
+        """Return the idempotency key of a request: for one output the same until `told`.
+
+        A process that dies between asking for a run and noting it leaves its key behind; whoever
+        then asks for the same again gets that run, rather than a second one beside it.
+        """
+        fresh, digest = uuid.uuid4().hex, _digest(request.model_dump_json())
+        if output is None:
+            return fresh
+        file = self._key_file(output)
+        with suppress(OSError, ValueError):  # not there, or torn
+            known, key = file.read_text("utf-8").split()
+            if known == digest:
+                return key
+        with suppress(OSError):  # a full disk must not keep a run from being begun elsewhere
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            file.write_text(f"{digest} {fresh}", "utf-8")
+        return fresh
+
+    def told(self, output: str | Path) -> None:
+        """Forget the key of a request whose output names its run by now."""
+        with suppress(OSError):
+            self._key_file(output).unlink(missing_ok=True)
+
+    def _key_file(self, output: str | Path) -> Path:
+        return self._folder / f"{_digest(str(Path(output).expanduser().absolute()))}.key"
+
     def _file(self, run_id: str) -> Path:
         # An id is a word of the backend's: it must not lead out of the folder.
         return self._folder / f"{re.sub(r'[^A-Za-z0-9_-]', '_', run_id)}.json"
@@ -98,3 +127,7 @@ class RunRecords:
             with suppress(OSError):
                 if time.time() - file.stat().st_mtime > _KEPT_S:
                     file.unlink()
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -88,6 +88,39 @@ def test_a_changed_image_is_not_sent_into_an_old_run(
     client.cancel(run_id)
 
 
+def test_a_run_that_was_begun_but_not_noted_is_found_by_the_same_request(
+    *,
+    client: Client,
+    blobs: MakeBlobs,
+    labels_of: Callable[..., Array],
+    written: Callable[[Path], Array],
+    zarr_of: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+    state: Path,
+    tmp_path: Path,
+) -> None:
+    image, output = blobs(), tmp_path / "out.ome.zarr"
+    path = zarr_of(image)
+
+    def dies(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(client, "_remember", dies)
+        with pytest.raises(KeyboardInterrupt):
+            client.run("components", path, parameters=THRESHOLD, output=output)
+    begun = client.runs()[0].id
+    client.cancel(begun)
+    run = client.run("components", path, parameters=THRESHOLD, output=output)
+    assert run.id == begun
+    assert run.wait(60).state == "done"
+    np.testing.assert_array_equal(written(output), labels_of(image))
+    assert [file.suffix for file in (state / "runs").iterdir()] == [".json"]
+    again = client.run("components", path, parameters=THRESHOLD, output=output, overwrite=True)
+    assert again.id != begun
+    again.cancel()
+
+
 def test_output_can_be_fetched_later_and_elsewhere(
     *,
     client: Client,
