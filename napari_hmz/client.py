@@ -176,10 +176,8 @@ class Client:
         ----------
         model, source
             A model's id, and anything that `napari_hmz.sources.open_source` opens.
-        output
-            Where to write the results as OME-Zarr, on this machine; None: nowhere.
-        overwrite
-            Replace an output that is there.
+        output, overwrite
+            Where to write the results as OME-Zarr, None: nowhere; replace what is there.
         with_image
             Write the image beside the labels.
         **options
@@ -190,7 +188,7 @@ class Client:
         OutputExists, DiskFull
             Before anything is sent, if there is something at `output`, or too little space.
         HmzError
-            Why the run cannot be done, and what would help.
+            Why it cannot be done, and what would help.
         """
         left = None if output is None or overwrite else unfinished_run(Path(output))
         if output is not None and left is None:
@@ -204,8 +202,7 @@ class Client:
         if output is not None and left is not None:
             return self._go_on(left, request, opened, Path(output), with_image=with_image)
         planned = self._http.ask(wire.PLANS, request, Plan)  # before statistics read the image
-        if output is not None:
-            check_disk(self._forecast(planned, opened, output, with_image=with_image))
+        check_disk(self._forecast(planned, opened, output, with_image=with_image, sampled=False))
         self._add_statistics(card, volume, opened)
         key = {wire.IDEMPOTENCY_HEADER: self._records.key(output, request)}
         begun = self._http.ask(wire.RUNS, request, schema.Run, headers=key)
@@ -333,7 +330,7 @@ class Client:
         return self._started(run, self._upload(run, source, traffic), traffic, writer)
 
     def _forecast(
-        self, planned: Plan, source: Source, output: str | Path | None, *, with_image: bool
+        self, planned: Plan, source: Source, output: str | Path | None, **how: bool
     ) -> Forecast:
         return forecast(
             planned,
@@ -341,7 +338,7 @@ class Client:
             place=None if output is None else Path(output),
             memory_bytes=self._settings.memory_budget_bytes,
             link_bytes_per_s=self._links.get(self._link),
-            with_image=with_image,
+            **how,
         )
 
     def _add_statistics(self, card: ModelCard, volume: Volume, source: Source) -> None:

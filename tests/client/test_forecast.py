@@ -1,6 +1,7 @@
 """What a run takes of this machine: bytes by a sample, the wall by name, the disk."""
 
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -105,3 +106,19 @@ def test_without_an_output_no_disk_is_needed() -> None:
     assert (found.disk_bytes, found.disk_free_bytes) == (0, None)
     assert "disk" not in rows(found)
     check_disk(found)
+
+
+def test_a_run_that_begins_reads_no_chunk_for_it(tmp_path: Path) -> None:
+    class Unread:
+        request = image().request
+
+    found = forecast(
+        planned(),
+        cast("Source", Unread()),
+        place=tmp_path,
+        memory_bytes=2**30,
+        link_bytes_per_s=None,
+        with_image=True,
+        sampled=False,
+    )
+    assert 0 < found.disk_likely_bytes < found.disk_bytes
