@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from hmz_backend.runs.labelling import LabelWork
 from hmz_backend.stitching.bands import TileLabels
 
-BYTES_AT_HAND = 64 << 20
+BYTES_AT_HAND = 16 << 20
 
 
 @dataclass
@@ -18,7 +18,7 @@ class TileShelf:
     work
         The output's labels.
     bytes_at_hand
-        How much opened tiles may take.
+        How much opened tiles may take, as runs.
     """
 
     work: LabelWork
@@ -31,7 +31,7 @@ class TileShelf:
     def put(self, block: int, tile: TileLabels) -> None:
         """Take a tile whose file is there already."""
         self._hand[block] = tile
-        self._bytes += tile.labels.nbytes
+        self._bytes += tile.nbytes
         while self._bytes > self.bytes_at_hand and len(self._hand) > 1:
             self._close(next(iter(self._hand)))
 
@@ -55,4 +55,4 @@ class TileShelf:
         self.dropped.clear()
 
     def _close(self, block: int) -> None:
-        self._bytes -= self._hand.pop(block).labels.nbytes
+        self._bytes -= self._hand.pop(block).nbytes

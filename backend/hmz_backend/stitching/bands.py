@@ -11,14 +11,13 @@ bytes 4-    zstd( header, first, lengths, values )
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numcodecs import zstd
 from numpy.typing import NDArray
 
-from hmz_backend.stitching.flatruns import FlatRuns, decode
+from hmz_backend.stitching.flatruns import FlatRuns, decode_part
 from napari_hmz.schema import AxisName, Interval, Region, extents
 
 ZSTD_LEVEL = 1
@@ -56,14 +55,19 @@ class TileLabels:
         """How many objects have a voxel in the core."""
         return len(self.first)
 
-    @cached_property
-    def labels(self) -> NDArray[Any]:
-        """An unsigned integer for each voxel of `covered`; made once, and kept."""
-        return decode(self.runs, [stop - start for start, stop in self.covered.values()])
+    @property
+    def nbytes(self) -> int:
+        """What the tile takes in memory."""
+        return self.runs.nbytes + self.first.nbytes
 
     def within(self, region: Region) -> NDArray[Any]:
-        """Return the labels of a region that lies in what is covered, as a view."""
-        return self.labels[_box(self.axes, self.covered, region)]
+        """Return the labels of a region that lies in what is covered: unsigned integers.
+
+        Nothing but the region is unpacked: tiles that wait for neighbours stay as small as they
+        are as runs.
+        """
+        shape = [extents(self.covered)[axis] for axis in self.axes]
+        return decode_part(self.runs, shape, _box(self.axes, self.covered, region))
 
 
 def alone(covered: Region, beside: Mapping[AxisName, Sequence[Interval]]) -> Region:
@@ -133,7 +137,7 @@ def from_bytes(body: bytes) -> TileLabels:
     lengths = np.frombuffer(plain, f"<u{length_bytes}", runs, place)
     values = np.frombuffer(plain, f"<u{value_bytes}", runs, place + lengths.nbytes)
     ends = np.cumsum(lengths, dtype=np.int64)
-    return TileLabels(axes, covered, FlatRuns(ends, values), first)
+    return TileLabels(axes, covered, FlatRuns(ends, np.array(values)), first)  # lets go of `plain`
 
 
 def check(body: bytes) -> None:
