@@ -23,9 +23,9 @@ async def at_once(work: Any, *args: object) -> Any:  # noqa: ANN401 # any functi
     return work(*args)
 
 
-def journal() -> Journal:
+def journal(blocks: int = 1) -> Journal:
     job = SimpleNamespace(
-        brief=SimpleNamespace(plan=SimpleNamespace(blocks=1)),
+        brief=SimpleNamespace(plan=SimpleNamespace(blocks=blocks)),
         works={"labels": None, "blend": None},
         block=lambda number: number,
         voxels=lambda number: 1,
@@ -49,3 +49,33 @@ def test_a_final_chunk_that_was_overwritten_is_made_final_again() -> None:
     assert found.unfinal_blocks("labels") == [0]
     assert found.unfinal_blocks("blend") == []  # it only kept a tile for its neighbours
     assert found.is_computed
+
+
+def test_a_block_is_done_once_in_all_outputs_and_counted_once() -> None:
+    found = journal(blocks=3)
+    part = OutputReceipt(digest="some", final=True)
+    asyncio.run(found.settled("labels", {1: part}))
+    assert (found.blocks_done, found.is_computed) == (0, False)
+    whole = [Receipt(block=number, outputs={"labels": part, "blend": part}) for number in (1, 2)]
+    asyncio.run(found.computed(whole))
+    asyncio.run(found.computed(whole))  # a block may be computed again
+    assert found.pending().tolist() == [True, False, False]
+    assert (found.blocks_done, found.is_computed) == (2, False)
+    asyncio.run(found.computed([whole[0].model_copy(update={"block": 0})]))
+    assert (found.blocks_done, found.is_computed) == (3, True)
+
+
+def test_who_asks_what_is_pending_may_change_the_answer() -> None:
+    found = journal()
+    found.pending()[0] = False
+    assert found.pending().tolist() == [True]
+
+
+def test_a_restart_counts_a_block_whose_files_are_gone_as_pending() -> None:
+    found = journal(blocks=3)
+    kept = SimpleNamespace(intact=lambda block, part: block != 1, needs=lambda block: ())
+    cast(dict[str, Any], found.job.works).update(labels=kept, blend=kept)
+    rows = [(name, block, "some", 0, True) for name in ("labels", "blend") for block in (0, 1)]
+    found._restore(rows)
+    assert found.pending().tolist() == [False, True, True]
+    assert (found.blocks_done, found.voxels_done) == (1, 1)

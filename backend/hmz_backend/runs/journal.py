@@ -60,11 +60,15 @@ class Journal:
     log: RunLog
     marks: dict[str, Marks] = field(init=False)
     voxels_done: int = 0
+    _pending: NDArray[np.bool_] = field(init=False)
+    _left: int = field(init=False)
+    """How many blocks are pending: asked for at every turn of the driver."""
 
     def __post_init__(self) -> None:
         """Begin with nothing done."""
         blocks = self.job.brief.plan.blocks
         self.marks = {name: Marks.empty(blocks) for name in self.job.works}
+        self._pending, self._left = np.ones(blocks, bool), blocks
 
     async def load(self) -> None:
         """Take up what an earlier driver has left; forget blocks whose files are gone."""
@@ -87,19 +91,16 @@ class Journal:
     @property
     def blocks_done(self) -> int:
         """How many blocks are computed in all outputs."""
-        return int(np.count_nonzero(~self.pending()))
+        return self.job.brief.plan.blocks - self._left
 
     @property
     def is_computed(self) -> bool:
         """Whether all blocks are."""
-        return not self.pending().any()
+        return not self._left
 
     def pending(self) -> NDArray[np.bool_]:
-        """Return one flag per block: not computed in all outputs."""
-        done = np.ones(self.job.brief.plan.blocks, bool)
-        for marks in self.marks.values():
-            done &= marks.computed
-        return ~done
+        """Return one flag per block, the caller's own: not computed in all outputs."""
+        return self._pending.copy()
 
     async def computed(self, receipts: Sequence[Receipt]) -> None:
         """Keep what blocks have written, and tell of the chunks that can be shown."""
@@ -110,7 +111,7 @@ class Journal:
             self.voxels_done += self.job.voxels(receipt.block)
             for name, part in receipt.outputs.items():
                 if self.marks[name].final[receipt.block] and (part.final or not part.shown):
-                    self.marks[name].computed[receipt.block] = True
+                    self._mark_computed(name, receipt.block)
                     continue  # computed again only for its neighbours' sake; its chunk is final
                 self._mark(name, receipt.block, part)
                 rows.append((name, receipt.block, part))
@@ -131,7 +132,7 @@ class Journal:
 
     def computed_blocks(self) -> list[int]:
         """Return the blocks that are computed in all outputs."""
-        return [int(block) for block in np.flatnonzero(~self.pending())]
+        return [int(block) for block in np.flatnonzero(~self._pending)]
 
     def unfinal_blocks(self, name: str) -> list[int]:
         """Return the blocks whose chunk in an output is not final."""
@@ -173,18 +174,17 @@ class Journal:
             else:
                 broken.update([number, *self.job.works[name].needs(block)])
         for number in broken:
-            for marks in self.marks.values():
-                marks.computed[number] = False
+            self._mark_pending(number)
         lost = [b for b in broken if not all(m.final[b] for m in self.marks.values())]
-        done = np.flatnonzero(~self.pending())
-        self.voxels_done = sum(self.job.voxels(int(block)) for block in done)
+        self.voxels_done = sum(map(self.job.voxels, self.computed_blocks()))
         return lost
 
     def _left_receipts(self) -> list[Receipt]:
         """Return what tasks have finished, and no driver has journalled, if the files are whole."""
-        pending = self.pending()
         receipts = self.job.receipts(self.job.receipt_numbers())
-        return [r for r in receipts if pending[r.block] and not r.broken and self._is_intact(r)]
+        return [
+            r for r in receipts if self._pending[r.block] and not r.broken and self._is_intact(r)
+        ]
 
     def _is_intact(self, receipt: Receipt) -> bool:
         block = self.job.block(receipt.block)
@@ -195,9 +195,21 @@ class Journal:
 
     def _mark(self, name: str, block: int, part: OutputReceipt) -> None:
         marks = self.marks[name]
-        marks.computed[block] = True
         marks.final[block] = part.final
         marks.objects[block] = part.objects
+        self._mark_computed(name, block)
+
+    def _mark_computed(self, name: str, block: int) -> None:
+        self.marks[name].computed[block] = True
+        if self._pending[block] and all(marks.computed[block] for marks in self.marks.values()):
+            self._pending[block] = False
+            self._left -= 1
+
+    def _mark_pending(self, block: int) -> None:
+        for marks in self.marks.values():
+            marks.computed[block] = False
+        self._left += int(not self._pending[block])
+        self._pending[block] = True
 
     def _put(self, connection: Connection, rows: Sequence[tuple[str, int, OutputReceipt]]) -> None:
         records.put_blocks(
