@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from zarr.storage import LocalStore
 
 from napari_hmz.schema import SPATIAL_AXES, AxisName, Region, Sizes, slices
 
@@ -83,6 +84,7 @@ def fill_level(
 
     Labels take the nearest voxel's value, images the mean. Several chunks are made at once, each
     in a thread of its own, from one finer chunk after the other: a thread holds one of each.
+    Finer chunks that are not stored are not read, and nothing is written for them: `coarse` is new.
     """
     shape = dict(zip(axes, coarse.shape, strict=True))
     finer = dict(zip(axes, fine.shape, strict=True))
@@ -92,15 +94,19 @@ def fill_level(
         for axis, chunk in zip(axes, fine.chunks, strict=True)
     }
 
-    def made(region: Region) -> "NDArray[Any]":
-        wide: Region = {
+    def wide(region: Region) -> Region:
+        return {
             axis: (start * step[axis], min(stop * step[axis], finer[axis]))
             for axis, (start, stop) in region.items()
         }
-        values = np.asarray(fine[slices(wide, axes)])
+
+    def made(region: Region) -> "NDArray[Any]":
+        values = np.asarray(fine[slices(wide(region), axes)])
         return nearest(values, steps) if is_labels else mean(values, steps)
 
     def fill(region: Region) -> None:
+        if not _may_hold(fine, slices(wide(region), axes)):
+            return
         whole = np.empty([region[axis][1] - region[axis][0] for axis in axes], coarse.dtype)
         for part in regions_of(dict(zip(axes, whole.shape, strict=True)), piece):
             moved = {
@@ -114,6 +120,20 @@ def fill_level(
         regions = regions_of(shape, dict(zip(axes, coarse.chunks, strict=True)))
         while batch := list(itertools.islice(regions, _AT_ONCE)):
             list(threads.map(fill, batch))
+
+
+def _may_hold(array: "zarr.Array[Any]", part: tuple[slice, ...]) -> bool:
+    """Return whether a chunk of a part is stored; also if the store cannot be looked at."""
+    store = array.store
+    if not isinstance(store, LocalStore) or array.fill_value != 0:
+        return True
+    folder = store.root / array.path
+    numbers = (
+        range(each.start // size, math.ceil(each.stop / size))
+        for each, size in zip(part, array.shards or array.chunks, strict=True)
+    )
+    keys = map(array.metadata.encode_chunk_key, itertools.product(*numbers))
+    return any((folder / key).exists() for key in keys)
 
 
 def regions_of(shape: Mapping[AxisName, int], chunks: Mapping[AxisName, int]) -> Iterator[Region]:

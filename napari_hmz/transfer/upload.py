@@ -2,7 +2,8 @@
 
 Threads: one asks the backend what is wanted (`_ask`), some read and send (`_send`). The life of a
 chunk: wanted -> under way -> sent | announced as absent -> forgotten once a later answer lacks it.
-At most twice as many chunks as there are sending threads are under way, whatever the volume.
+At most twice as many chunks as there are sending threads are under way, whatever the volume; while
+one after the other turns out to be fill value, more are looked at, and announced together.
 """
 
 import threading
@@ -22,6 +23,7 @@ from napari_hmz.transfer.traffic import Meter, Traffic
 from napari_hmz.transfer.workers import Workers
 
 _POLL_S = 20
+_MOST_LOOKED_AT = 512
 _PAUSE_S = 0.05  # before asking again a backend that had nothing new to say
 
 
@@ -63,12 +65,13 @@ class Upload:
         self._changed = threading.Condition()
         self._under_way: set[str] = set()
         self._absent: list[str] = []
+        self._absent_lately = 0
         self._polls = 0
         self._packing = Packing(http.rtt_s)
         if isinstance(source, Packs):
             source.pack(self._packing.level.name, self._packing.level.level)
         self._done_during: dict[str, int] = {}
-        self._workers = Workers(self._send, threads=threads, depth=2 * threads, name="hmz-send")
+        self._workers = Workers(self._send, threads=threads, depth=_MOST_LOOKED_AT, name="hmz-send")
         self._asker = threading.Thread(target=self._ask, name="hmz-upload", daemon=True)
 
     def start(self) -> None:
@@ -139,7 +142,8 @@ class Upload:
         """Hand over what is new, within the backend's credit; False if nothing was."""
         with self._changed:
             new = [key for key in wanted.keys if self._is_new(key)]
-            room = min(wanted.credit, 2 * self._threads) - len(self._under_way)
+            credit = max(min(wanted.credit, 2 * self._threads), self._absent_lately)
+            room = credit - len(self._under_way)
             taken = new[: max(room, 0)]
             self._under_way.update(taken)
             # What ended before this poll was asked and is not wanted again can be forgotten.
@@ -175,9 +179,11 @@ class Upload:
                 chunk = self._source.chunk(key)
             if chunk is None:
                 with self._changed:
+                    self._absent_lately = min(self._absent_lately + 1, _MOST_LOOKED_AT)
                     self._absent.append(key)
                     self._changed.notify_all()
                 return
+            self._absent_lately //= 2
             with self._counted(lambda traffic: traffic.sending):
                 path = wire.chunk(self._volume_id, key)
                 self._http.put_bytes(path, chunk, patience=self._patience)

@@ -1,4 +1,5 @@
 import itertools
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
-from zarr.storage import MemoryStore
+from zarr.storage import LocalStore, MemoryStore
 
 from napari_hmz.results.levels import (
     fill_level,
@@ -67,6 +68,30 @@ def test_a_level_made_by_chunks_is_that_made_at_once(data: st.DataObject) -> Non
     fill_level(fine, coarse, ("z", "y", "x"), step, is_labels=is_labels)  # type: ignore[arg-type] # mypy widens the keys
     expected = (nearest if is_labels else mean)(values, steps)
     np.testing.assert_array_equal(coarse[...], expected)
+
+
+def test_what_is_not_stored_is_neither_read_nor_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shape, read = (24, 24), list[object]()
+    fine = zarr.create_array(LocalStore(tmp_path), name="a", shape=shape, chunks=(4, 4), dtype="u2")
+    fine[9:11, 5:7] = 7
+    expected = nearest(np.asarray(fine[...]), (2, 2))
+    small = (12, 12)
+    coarse = zarr.create_array(
+        LocalStore(tmp_path), name="b", shape=small, chunks=(4, 4), dtype="u2"
+    )
+    once = zarr.Array.__getitem__
+
+    def counted(array: "zarr.Array[Any]", part: Any) -> Any:  # noqa: ANN401 # as zarr has it
+        read.append(part)
+        return once(array, part)
+
+    monkeypatch.setattr(zarr.Array, "__getitem__", counted)
+    fill_level(fine, coarse, ("y", "x"), {"y": 2, "x": 2}, is_labels=True)
+    assert 0 < len(read) <= 4  # one coarse chunk, from four finer ones
+    np.testing.assert_array_equal(coarse[...], expected)
+    assert expected.any()
 
 
 @settings(deadline=None)

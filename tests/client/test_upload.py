@@ -69,12 +69,13 @@ class Staging:
     """What a backend does with a volume: wants keys until it holds them all."""
 
     def __init__(
-        self, server: ScriptedServer, keys: tuple[str, ...] = KEYS, credit: int = 8
+        self, server: ScriptedServer, keys: tuple[str, ...] = KEYS, credit: int = 8, named: int = 16
     ) -> None:
         self.held: dict[str, bytes] = {}
         self.absent: set[str] = set()
         self.puts: list[str] = []
         self.keys, self.credit = keys, credit
+        self.named, self.announcements = named, 0
         self.under_way = self.most_at_once = 0
         self.lock = threading.Lock()
         server.on("GET", wire.wanted("v"), self.wanted)
@@ -84,7 +85,9 @@ class Staging:
     def wanted(self, _: Request) -> Answer:
         missing = [key for key in self.keys if key not in self.held and key not in self.absent]
         time.sleep(0.005)  # so that chunks arrive while the answer is under way
-        message = Wanted(keys=tuple(missing[:16]), credit=self.credit, active=bool(missing))
+        message = Wanted(
+            keys=tuple(missing[: self.named]), credit=self.credit, active=bool(missing)
+        )
         return Answer(200, message.model_dump_json().encode())
 
     def put(self, request: Request) -> Answer:
@@ -101,6 +104,7 @@ class Staging:
         return Answer(204)
 
     def announce(self, request: Request) -> Answer:
+        self.announcements += 1
         self.absent |= set(Absent.model_validate_json(request.body).keys)
         return Answer(204)
 
@@ -146,6 +150,16 @@ def test_absent_chunks_are_announced_and_not_sent(
     assert staging.absent == absent
     assert set(staging.puts) == set(KEYS) - absent
     assert traffic.counts.absent_up == len(absent)
+
+
+def test_absent_chunks_are_announced_many_at_a_time(
+    server: ScriptedServer, upload: Callable[..., Upload]
+) -> None:
+    keys = tuple(f"c/{number}" for number in range(600))
+    staging = Staging(server, keys, credit=4, named=512)
+    upload(Chunks(frozenset(keys)), Traffic(), threads=2).join(20.0)
+    assert staging.absent == set(keys)
+    assert staging.announcements < 150  # at four a time, it were 150
 
 
 @pytest.mark.parametrize("credit", [1, 3])
