@@ -10,7 +10,9 @@ import pytest
 from numpy.typing import NDArray
 
 from hmz_backend.engines.protocol import TileRequest
+from hmz_backend.planning import Block
 from hmz_backend.runs.blanks import Blanks
+from hmz_backend.runs.tiles import Tiles
 from hmz_backend.testing.cards import CARDS, MODELS, VERSION
 from hmz_backend.testing.fake_engine import FakeEngine
 from hmz_backend.testing.live_backend import LiveBackend
@@ -65,6 +67,26 @@ def test_skipping_changes_nothing_but_the_work(tmp_path: Path, model: str) -> No
     with_content = sum(bool(request.inputs["image"].any()) for request in engines[0].requests)
     in_the_air = 16  # blank tiles that were sent before the first one had come back
     assert with_content < len(engines[1].requests) <= with_content + in_the_air
+
+
+@pytest.mark.parametrize("model", ["copy", "blended", "components"])
+def test_most_tiles_of_absent_chunks_are_not_even_cut(
+    tmp_path: Path, model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut, once = list[int](), Tiles.cut
+
+    def counted(tiles: Tiles, block: Block) -> TileRequest:
+        cut.append(block.index)
+        return once(tiles, block)
+
+    monkeypatch.setattr(Tiles, "cut", counted)
+    image = np.zeros((8, 128, 128), np.uint8)
+    image[2:6, 3:9, 4:12] = 255
+    run, found = run_on(tmp_path, FakeEngine(MODELS), model, skip=True, image=image)
+    assert run.progress.blocks_done == run.plan.blocks == 512
+    assert len(cut) < 150  # first ones of each place at an edge, and what was in the air by then
+    assert found.any()
+    assert not found[:, 16:].any()
 
 
 def test_a_declaration_that_is_not_true_of_these_parameters_skips_nothing(tmp_path: Path) -> None:

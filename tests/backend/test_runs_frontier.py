@@ -43,6 +43,26 @@ def test_a_block_is_ready_with_its_last_chunk() -> None:
     assert frontier.wanted(2) == [(0,), (3,)]
 
 
+def test_only_what_the_engine_can_begin_with_is_wanted_until_a_block_is_done() -> None:
+    held: set[Index] = set()
+    frontier = line(20, held)
+    frontier.at_first = 2
+    assert frontier.wanted(10) == [(0,), (1,), (2,)]
+    assert list(frontier.upcoming()) == [{(0,), (1,)}, {(1,), (2,)}]
+    for index in ((0,), (1,)):
+        held.add(index)
+        frontier.arrived(index)
+    assert taken(frontier) == [0]
+    assert frontier.wanted(10) == [(2,)]
+    held.add((2,))
+    frontier.arrived((2,))
+    assert taken(frontier) == [1]
+    assert frontier.wanted(10) == []
+    assert frontier.open_wide()
+    assert frontier.wanted(2) == [(3,), (4,)]
+    assert not frontier.open_wide()
+
+
 def test_no_more_than_the_window_is_looked_at() -> None:
     looked: list[int] = []
     frontier = line(10_000, set(), window=16)

@@ -3,7 +3,8 @@
 A model declares (`tile.skip_empty`) that it finds nothing in a tile without content. That is not
 taken on trust, since a threshold below the fill value makes all of it foreground: the first such
 tile of a run is computed. Only if it gives zeros alone, the same tile again is not sent to the
-engine. So results are the same, whatever the parameters. Threads: called from many at once.
+engine. So results are the same, whatever the parameters. A tile of which no chunk was sent is then
+known by its outline alone, and not even cut. Threads: called from many at once.
 """
 
 from collections.abc import Mapping
@@ -19,6 +20,8 @@ from napari_hmz.schema import VolumeStatistics
 Arrays = Mapping[str, NDArray[Any]]
 Content = tuple[tuple[str, tuple[int, ...], str, bytes], ...]
 """Name, shape, dtype and value of each input."""
+Outline = tuple[tuple[str, int, int], ...]
+"""Which part of a tile is read, axis by axis: all that tells tiles of absent chunks apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,7 @@ class Blanks:
     _empty: dict[Content, list[tuple[VolumeStatistics | None, Arrays]]] = field(
         default_factory=dict
     )
+    _absent: dict[Outline, Arrays] = field(default_factory=dict)
 
     def recognise(self, request: TileRequest) -> Blank | None:
         """Return what a tile is if it has one value throughout, and the model declares so."""
@@ -63,6 +67,15 @@ class Blanks:
                 for name, array in results.items()
             }
             self._empty.setdefault(blank.content, []).append((blank.statistics, empty))
+
+    def learn_outline(self, outline: Outline, blank: Blank) -> None:
+        """Note that tiles of absent chunks with this outline are all this one."""
+        if (results := self.results(blank)) is not None:
+            self._absent[outline] = results
+
+    def of_outline(self, outline: Outline) -> Arrays | None:
+        """Return what a tile of absent chunks gives, if that is known to be zeros alone."""
+        return self._absent.get(outline)
 
     def results(self, blank: Blank) -> Arrays | None:
         """Return what the engine would give, if that is known to be zeros alone."""

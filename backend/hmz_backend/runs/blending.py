@@ -54,6 +54,10 @@ class BlendWork:
         write_whole(self._path(block), stored)
         return OutputReceipt(digest=_digest(stored), final=False, shown=False)
 
+    def skip(self, block: Block, zeros: NDArray[Any]) -> OutputReceipt:
+        """Keep the zeros: neighbours blend with them."""
+        return self.take(block, zeros)
+
     def intact(self, block: Block, receipt: OutputReceipt) -> bool:
         """Return whether the chunk, or the result if there is no chunk yet, can be used."""
         if receipt.final:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from hmz_backend.dispatch.dispatcher import Dispatcher
 from hmz_backend.engines.protocol import TileRequest
 from hmz_backend.executors.protocol import BlockTask
+from hmz_backend.planning import Block
 from hmz_backend.runs.blanks import Arrays
 from hmz_backend.runs.job import Job
 from hmz_backend.runs.threads import in_thread
@@ -44,20 +45,23 @@ class BlockWorker:
         except StagedChunkBroken as error:
             await in_thread(self.threads, job.keep_broken, block, error.key)
             return
-        results = await self._compute(job, request, task.priority)
+        results = await self._compute(job, request, task.priority, block)
         _check(job, results)
         await in_thread(self.threads, job.keep, block, results)
 
-    async def _compute(self, job: Job, request: TileRequest, priority: tuple[int, ...]) -> Arrays:
+    async def _compute(
+        self, job: Job, request: TileRequest, priority: tuple[int, ...], block: Block
+    ) -> Arrays:
         blank = None
         if job.blanks.declared:
             blank = await in_thread(self.threads, job.blanks.recognise, request)
-        known = None if blank is None else job.blanks.results(blank)
-        if known is not None:
-            return known
-        results = await self.dispatcher.infer(request, priority)
+        results = None if blank is None else job.blanks.results(blank)
+        if results is None:
+            results = await self.dispatcher.infer(request, priority)
+            if blank is not None:
+                job.blanks.learn(blank, results)
         if blank is not None:
-            job.blanks.learn(blank, results)
+            job.learn_outline(block, blank)
         return results
 
 

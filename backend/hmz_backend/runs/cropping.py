@@ -39,6 +39,11 @@ class CropWork:
         key = chunk_key(self.plan, self.file.spec, block)
         return OutputReceipt(digest=self.file.write(key, array), final=True)
 
+    def skip(self, block: Block, zeros: NDArray[Any]) -> OutputReceipt:  # noqa: ARG002 # zeros are not stored
+        """Leave no chunk."""
+        digest = self.file.write_nothing(chunk_key(self.plan, self.file.spec, block))
+        return OutputReceipt(digest=digest, final=True)
+
     def intact(self, block: Block, receipt: OutputReceipt) -> bool:
         """Return whether the chunk is still what was written."""
         return self.file.holds(chunk_key(self.plan, self.file.spec, block), receipt.digest)

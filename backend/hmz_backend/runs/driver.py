@@ -18,7 +18,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
 
@@ -26,6 +26,7 @@ from hmz_backend.executors.protocol import BlockTask, Outcome, Ticket
 from hmz_backend.planning.checks import check_slots
 from hmz_backend.planning.estimate import work_share
 from hmz_backend.runs import records
+from hmz_backend.runs.blanks import Arrays
 from hmz_backend.runs.finishing import Finisher
 from hmz_backend.runs.frontier import Frontier
 from hmz_backend.runs.job import Job
@@ -45,6 +46,8 @@ from napari_hmz.schema import OutputResult, Progress, Region, Run, Waiting
 log = logging.getLogger(__name__)
 PROGRESS_S = 0.5  # how often progress is told, at most
 POLL_S = 30.0
+NARROW_S = 2.0  # for longer, the link does not wait for the first block: a model may be loading
+SKIPPED_TOGETHER = 256  # blocks that give nothing, journalled at once
 
 
 @dataclass
@@ -74,6 +77,8 @@ class Driver:
     _tickets: dict[Ticket, int] = field(default_factory=dict)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _queued: bool = False
+    _skipped: int = 0
+    _begun_s: float | None = None
     _readers: Readers | None = None
     _told: Progress | None = None
     _told_at_s: float = 0.0
@@ -83,6 +88,7 @@ class Driver:
         self.frontier = self.job.frontier(self.journal.pending())
         self.finisher = Finisher(self.job, self.journal)
         plan, at_once = self.run.plan, self.parts.computed_at_once
+        self.frontier.at_first = None if self.journal.blocks_done else at_once
         usual = plan.voxels / plan.seconds if plan.seconds and plan.measured else None
         self.outlook, self.throughput = Outlook(at_once, usual), Throughput(at_once)
 
@@ -151,6 +157,8 @@ class Driver:
                 self._changed.clear()
                 await self._submit()
                 self._weigh()
+                if self._begun_s is not None and time.monotonic() - self._begun_s > NARROW_S:
+                    self._open_wide()
                 await self._wait()
                 await self._tell()
             self._weigh()
@@ -161,7 +169,9 @@ class Driver:
 
     def _weigh(self) -> None:
         self.throughput.note(
-            time.monotonic(), done=self.journal.blocks_done, under_way=len(self._tickets)
+            time.monotonic(),
+            done=self.journal.blocks_done - self._skipped,
+            under_way=len(self._tickets),
         )
 
     def _on_chunk_arrived(self, index: Index) -> None:
@@ -170,13 +180,28 @@ class Driver:
         self._changed.set()
 
     async def _submit(self) -> None:
+        nothing: dict[int, Arrays] = {}
         while len(self._tickets) < 2 * self.parts.tiles_in_flight:
             block = self.frontier.take()
             if block is None:
-                return
+                break
+            if (results := self.job.nothing(block)) is not None:
+                nothing[block] = results
+                if len(nothing) == SKIPPED_TOGETHER:
+                    break
+                continue
             priority = (0 if self.frontier.is_urgent(block) else 1,)
             ticket = await self.parts.executor.submit(BlockTask(self.run.id, block, priority))
             self._tickets[ticket] = block
+            self._begun_s = self._begun_s or time.monotonic()
+        if nothing:
+            await self._skip(nothing)
+
+    async def _skip(self, nothing: Mapping[int, Arrays]) -> None:
+        """Keep blocks that are known to give nothing: no tile is read, no engine is asked."""
+        await self._keep(await self.parts.in_thread(self.job.skip, nothing))
+        self._skipped += len(nothing)
+        self._changed.set()  # more of them may be ready
 
     async def _wait(self) -> None:
         """Wait until a block ends, a chunk arrives or the focus changes; keep what has ended."""
@@ -208,8 +233,13 @@ class Driver:
                 failed.append(outcome.error or InternalError("A block of the run was stopped."))
         if done:
             await self._keep(await self.parts.in_thread(self.job.receipts, done))
+            self._open_wide()
         if failed:
             raise failed[0]
+
+    def _open_wide(self) -> None:
+        if self.frontier.open_wide():
+            self.parts.volumes.changed(self.job.brief.volume)
 
     async def _keep(self, receipts: Sequence[Receipt]) -> None:
         for receipt in receipts:

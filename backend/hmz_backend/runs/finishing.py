@@ -14,6 +14,7 @@ from napari_hmz.schema import OutputResult
 
 JOINED_TOGETHER = 1024  # blocks, when a run is taken up: a cancelled one does not wait for all
 AT_ONCE = 16  # chunks that are made final together, and journalled together
+NOTHING_AT_ONCE = 512  # chunks of labels without an object: there is no file to write
 Settle = Callable[[int], OutputReceipt]
 
 
@@ -70,8 +71,11 @@ class Finisher:
         joining, work = self.joinings[name], self.job.works[name]
         assert isinstance(work, LabelWork)  # noqa: S101 # as `joinings` was made
         ids = await self.job.in_thread(joining.finish, planes=planes)
-        left = self.journal.unfinal_blocks(name)
-        await self._make_final(name, left, self._relabelling(work, ids))
+        left, objects = self.journal.unfinal_blocks(name), self.journal.marks[name].objects
+        nothing = [number for number in left if not objects[number]]
+        await self._make_final(name, nothing, self._relabelling(work, ids), NOTHING_AT_ONCE)
+        something = [number for number in left if objects[number]]
+        await self._make_final(name, something, self._relabelling(work, ids))
         return ids.count
 
     def _relabelling(self, work: LabelWork, ids: FinalIds) -> Settle:
@@ -89,9 +93,11 @@ class Finisher:
         needs = self.job.works[name].needs(self.job.block(number))
         return all(marks.computed[need] for need in needs)
 
-    async def _make_final(self, name: str, numbers: Sequence[int], settle: Settle) -> None:
-        for start in range(0, len(numbers), AT_ONCE):
-            batch = numbers[start : start + AT_ONCE]
+    async def _make_final(
+        self, name: str, numbers: Sequence[int], settle: Settle, at_once: int = AT_ONCE
+    ) -> None:
+        for start in range(0, len(numbers), at_once):
+            batch = numbers[start : start + at_once]
             parts = await asyncio.gather(*(self.job.in_thread(settle, number) for number in batch))
             await self.journal.settled(name, dict(zip(batch, parts, strict=True)))
             await self.job.in_thread(self._release, name, batch)

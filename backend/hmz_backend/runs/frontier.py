@@ -30,6 +30,9 @@ class Frontier:
         The chunks that a block's tile reads.
     is_missing
         Whether a chunk is not there yet.
+    at_first
+        How many blocks may wait for chunks until `open_wide`: a fast link would else bring far more
+        than the engine can begin with, and its first results would come late.
     """
 
     order: NDArray[np.int64]
@@ -37,6 +40,7 @@ class Frontier:
     needs: Callable[[int], Iterable[Index]]
     is_missing: Callable[[Index], bool]
     window: int = WINDOW
+    at_first: int | None = None
     _rank: NDArray[np.int64] = field(init=False)
     _urgent: NDArray[np.bool_] = field(init=False)
     _looked: NDArray[np.bool_] = field(init=False)
@@ -89,7 +93,7 @@ class Frontier:
         """Yield what each of the next blocks reads, whether it is there or not, best first."""
         self._fill()
         blocks = {block for _, block in self._ready if self.pending[block]} | set(self._waiting)
-        for block in sorted(blocks, key=self._place):
+        for block in self._admitted(sorted(blocks, key=self._place)):
             yield set(self.needs(block))
 
     def arrived(self, index: Index) -> None:
@@ -105,12 +109,17 @@ class Frontier:
         """Return the chunks that the next blocks wait for, best first."""
         self._fill()
         found: dict[Index, None] = {}
-        for block in sorted(self._waiting, key=self._place):
+        for block in self._admitted(sorted(self._waiting, key=self._place)):
             for index in sorted(self._waiting[block]):
                 found[index] = None
                 if len(found) == limit:
                     return list(found)
         return list(found)
+
+    def open_wide(self) -> bool:
+        """Let all blocks that are looked at want their chunks; return whether they did not."""
+        was_narrow, self.at_first = self.at_first is not None, None
+        return was_narrow
 
     def focus(self, blocks: Sequence[int]) -> None:
         """Let these blocks go first, in run order among themselves."""
@@ -133,6 +142,11 @@ class Frontier:
     def is_waiting(self) -> bool:
         """Whether blocks wait for chunks."""
         return bool(self._waiting)
+
+    def _admitted(self, blocks: list[int]) -> list[int]:
+        if self.at_first is None:
+            return blocks
+        return blocks[: max(0, self.at_first - len(self._under_way))]
 
     def _fill(self) -> None:
         while self._next < len(self._queue):

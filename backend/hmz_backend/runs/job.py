@@ -24,7 +24,7 @@ from hmz_backend.planning import (
 )
 from hmz_backend.planning.order import run_order
 from hmz_backend.runs import threads as own_threads
-from hmz_backend.runs.blanks import Blanks
+from hmz_backend.runs.blanks import Blank, Blanks
 from hmz_backend.runs.brief import Brief
 from hmz_backend.runs.folder import RunFolder
 from hmz_backend.runs.frontier import Frontier
@@ -106,6 +106,31 @@ class Job:
         """Write what is to be kept of a tile's results, and the receipt last."""
         parts = {name: work.take(block, results[name]) for name, work in self.works.items()}
         self._leave(Receipt(block=block.index, outputs=parts))
+
+    def nothing(self, number: int) -> Mapping[str, NDArray[Any]] | None:
+        """Return a block's results if they are known to be zeros, without reading its tile."""
+        if not self.blanks.declared:
+            return None
+        outline = self.tiles.outline(self.block(number))
+        return None if outline is None else self.blanks.of_outline(outline)
+
+    def learn_outline(self, block: Block, blank: Blank) -> None:
+        """Note what a tile is, if all of its chunks are absent: others with its outline are too."""
+        if (outline := self.tiles.outline(block)) is not None:
+            self.blanks.learn_outline(outline, blank)
+
+    def skip(self, nothing: Mapping[int, Mapping[str, NDArray[Any]]]) -> list[Receipt]:
+        """Do as `keep` does for blocks whose results are zeros; the receipts are not written."""
+        return [
+            Receipt(
+                block=number,
+                outputs={
+                    name: work.skip(self.block(number), results[name])
+                    for name, work in self.works.items()
+                },
+            )
+            for number, results in nothing.items()
+        ]
 
     def keep_broken(self, block: Block, key: str) -> None:
         """Leave word that a chunk must be sent again before the block can be done."""

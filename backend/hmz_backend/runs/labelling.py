@@ -29,7 +29,7 @@ from hmz_backend.runs.results import check_result
 from hmz_backend.stitching import bands
 from hmz_backend.stitching.cropping import result_region
 from hmz_backend.stitching.flatruns import FlatRuns, decode, encode
-from hmz_backend.stitching.localising import Whole, localise
+from hmz_backend.stitching.localising import Whole, localise, without_labels
 from hmz_backend.stores.atomic import write_whole
 from napari_hmz.schema import AxisName, Interval, OutputSpec, Plan, Region
 
@@ -74,6 +74,14 @@ class LabelWork:
         table = self._table(self.shown(block.index, np.arange(1, local.count + 1)))
         digest = self.file.write(self.key(block), table[local.core])
         return OutputReceipt(digest=digest, objects=local.count, final=False)
+
+    def skip(self, block: Block, zeros: NDArray[Any]) -> OutputReceipt:  # noqa: ARG002 # no labels
+        """Keep that there are no labels, and leave no chunk."""
+        whole = Whole(self.plan.region, self.context, self.file.spec)
+        tile = without_labels(self.spec, block, whole)
+        write_whole(self._band(block.index), bands.to_bytes(tile))
+        digest = self.file.write_nothing(self.key(block))
+        return OutputReceipt(digest=digest, final=False)
 
     def intact(self, block: Block, receipt: OutputReceipt) -> bool:
         """Return whether the chunk, and what joining still needs, can be used."""

@@ -67,6 +67,9 @@ class OpenVolume:
     here
         The held chunks of a streamed volume, the one that came first at the front. In an order of
         halves within halves, what came long ago is read again last, and so makes room first.
+    absent_lately
+        About how many chunks were said to be fill value since the last ones came: as many more are
+        likely to be, and cost nothing to ask for.
     """
 
     staged: StagedVolume
@@ -78,6 +81,7 @@ class OpenVolume:
     bell: Bell = field(default_factory=Bell)
     ration: Ration = field(default_factory=Ration)
     here: dict[Index, None] = field(default_factory=dict)
+    absent_lately: int = 0
 
     @property
     def reserved_bytes(self) -> int:

@@ -63,11 +63,15 @@ class OutputFile:
         path = self.folder / key
         array = np.ascontiguousarray(array)  # a view of a tile: gathered once, then read twice
         if not array.any():
-            path.unlink(missing_ok=True)
-            return ""
+            return self.write_nothing(key)
         body = self.encode(array)
         write_whole(path, body)
         return hashlib.sha256(body).hexdigest()
+
+    def write_nothing(self, key: str) -> str:
+        """Make a chunk one of zeros, which is not stored; return its digest, which is empty."""
+        (self.folder / key).unlink(missing_ok=True)
+        return ""
 
     def encode(self, array: NDArray[Any]) -> bytes:
         """Return a chunk as it is stored; what lies outside the array is zero."""

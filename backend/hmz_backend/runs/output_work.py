@@ -28,6 +28,9 @@ class OutputWork(Protocol):
     def take(self, block: Block, result: NDArray[Any]) -> OutputReceipt:
         """Write what is to be kept of a tile's result (in the axes of the model's output)."""
 
+    def skip(self, block: Block, zeros: NDArray[Any]) -> OutputReceipt:
+        """Do as `take` does with a result of zeros alone, at less cost."""
+
     def intact(self, block: Block, receipt: OutputReceipt) -> bool:
         """Return whether the files are still what the receipt says."""
 

@@ -8,6 +8,7 @@ import numpy as np
 from hmz_backend.engines.protocol import TileRequest
 from hmz_backend.planning import Block, read_tile, tile_part
 from hmz_backend.planning.chunks import channel_parts, plan_parts
+from hmz_backend.runs.blanks import Outline
 from hmz_backend.runs.brief import Brief
 from hmz_backend.stores.grid import Index
 from hmz_backend.stores.reader import VolumeReader
@@ -36,6 +37,18 @@ class Tiles:
         plan = self.brief.plan
         for part in channel_parts(plan, tile_part(plan, block)):
             yield from self.reader.staged.grid.touching(part)
+
+    def outline(self, block: Block) -> Outline | None:
+        """Return what tells a tile apart of which all chunks are absent; none if some are not.
+
+        Channels have statistics of their own, so they count by their numbers.
+        """
+        plan = self.brief.plan
+        part = tile_part(plan, block)
+        if not all(map(self.reader.staged.is_absent, channel_parts(plan, part))):
+            return None
+        origins = {axis: 0 if axis == "c" else block.tile[axis][0] for axis in part}
+        return tuple((a, low - origins[a], high - origins[a]) for a, (low, high) in part.items())
 
     def cut(self, block: Block) -> TileRequest:
         """Return a block's tile as the engine takes it.

@@ -26,6 +26,7 @@ from napari_hmz.schema import Absent, Volume, VolumeRequest, Wanted
 log = logging.getLogger(__name__)
 LEAST_CREDIT, MOST_CREDIT = 4, 64
 WANTED_PER_CREDIT = 2  # so that the client has the next keys at hand while the last ones travel
+MOST_WANTED = 512  # where one chunk after the other turns out to be fill value
 
 
 @dataclass
@@ -131,6 +132,7 @@ class Volumes:
         await self._store(staged, volume, key, body)
         if opened.slots is not None:
             opened.here[index] = None
+        opened.absent_lately //= 2
         if opened.takes(index):
             self._arrived(opened, [index])
         else:  # the run that waited for it has ended meanwhile
@@ -141,6 +143,7 @@ class Volumes:
         indices = await in_thread(self.threads, self._note_absent, staged, absent)
         opened = self.shelf.at_hand(volume)
         if opened is not None:
+            opened.absent_lately = min(opened.absent_lately + len(indices), MOST_WANTED)
             self._arrived(opened, indices)
 
     async def wanted(self, volume: str, timeout_s: float) -> Wanted:
@@ -253,7 +256,7 @@ class Volumes:
     async def _wanted(self, opened: OpenVolume, volume: str) -> Wanted:
         grid, size = opened.staged.grid, max(1, opened.staged.decoder.size)
         credit = min(max(self.credit_bytes // size, LEAST_CREDIT), MOST_CREDIT)
-        limit = credit * WANTED_PER_CREDIT
+        limit = max(credit * WANTED_PER_CREDIT, opened.absent_lately)
         indices = opened.wanted(limit)
         await self._drop(opened, opened.surplus())
         return Wanted(

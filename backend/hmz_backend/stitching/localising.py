@@ -3,6 +3,7 @@
 Runs in block tasks, on any thread; nothing is shared.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,15 @@ from numpy.typing import NDArray
 from hmz_backend.stitching.bands import TileLabels, alone, hollow, narrow
 from hmz_backend.stitching.cropping import Placed, arrange, cut_region, result_region
 from hmz_backend.stitching.flatruns import FlatRuns, decode, encode
-from napari_hmz.schema import AxisName, Interval, OutputArray, OutputSpec, Region, intersection
+from napari_hmz.schema import (
+    AxisName,
+    Interval,
+    OutputArray,
+    OutputSpec,
+    Region,
+    extents,
+    intersection,
+)
 
 _LARGEST_TABLE = 1 << 24  # larger ids are made dense first, so that tables stay small
 
@@ -93,6 +102,15 @@ def localise(
     core = cut_region(array, tiled, seen, block.core)
     shell = hollow(array, tiled, seen, intersection(alone(covered, beside), seen))
     return _numbered(core, shell, seen, _Place(tiled, block, whole))
+
+
+def without_labels(spec: OutputSpec, block: Placed, whole: Whole) -> TileLabels:
+    """Return the tile that `localise` gives for a result of zeros alone."""
+    tiled = tuple(axis for axis in whole.output.axes if axis in spec.axes and axis != "c")
+    covered: Region = {axis: result_region(spec, block)[axis] for axis in tiled}
+    seen = intersection(covered, whole.context)
+    ends = np.array([math.prod(extents(seen).values())], np.int64)
+    return TileLabels(tiled, seen, FlatRuns(ends, np.zeros(1, np.uint8)), np.empty(0, np.int64))
 
 
 @dataclass(frozen=True, slots=True)

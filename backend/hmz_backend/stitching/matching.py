@@ -40,7 +40,8 @@ def matches(first: TileLabels, second: TileLabels, rule: Rule, threshold: float)
     are part of is decided by the tile whose core they lie in.
     """
     region = intersection(first.covered, second.covered)
-    if 0 in extents(region).values():
+    is_empty = not (first.runs.values.any() and second.runs.values.any())
+    if is_empty or 0 in extents(region).values():
         return np.empty((0, 2), np.int64)
     found = overlaps(first.within(region), second.within(region))
     pairs = found.pairs if rule == "overlap" else agreeing(found, threshold)

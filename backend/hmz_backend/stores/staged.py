@@ -88,6 +88,11 @@ class StagedVolume:
         window = self.marks[tuple(slice(r.start, r.stop) for r in self.grid.ranges(region))]
         return window.size, int(np.count_nonzero(window))
 
+    def is_absent(self, region: Region) -> bool:
+        """Return whether all chunks that `region` needs have been said to be fill value."""
+        window = self.marks[tuple(slice(r.start, r.stop) for r in self.grid.ranges(region))]
+        return bool((window == ABSENT).all())
+
     def add_absent(self, indices: Sequence[Index]) -> None:
         """Note, here and on disk, chunks that are fill value; one that is held stays held.
 
