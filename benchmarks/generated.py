@@ -35,6 +35,8 @@ from napari_hmz.sources import Origin
 AXES: Axes = ("z", "y", "x")
 Mode = Literal["staged", "stream"]
 KINDS = 8
+CLUSTER = 4
+"""Chunks that are filled lie together in cubes of so many along each axis, as tissue does."""
 MARK = 60_000
 """The value of the objects; noise is far below."""
 
@@ -49,7 +51,7 @@ class GeneratedSource:
     chunk_px
         Extent of a chunk along each axis.
     filled
-        Which share of the chunks is not fill value.
+        About which share of the chunks is not fill value.
     mode
         Whether the backend keeps the chunks.
     """
@@ -130,8 +132,12 @@ class GeneratedSource:
         """Do nothing."""
 
     def _kind(self, index: tuple[int, ...]) -> int | None:
-        drawn = zlib.crc32(repr(tuple(map(int, index))).encode())
-        return None if drawn / 2**32 >= self._filled else drawn % KINDS
+        cube = _drawn(tuple(number // CLUSTER for number in index))
+        return None if cube / 2**32 >= self._filled else _drawn(index) % KINDS
+
+
+def _drawn(index: tuple[int, ...]) -> int:
+    return zlib.crc32(repr(tuple(map(int, index))).encode())
 
 
 def _chunk(kind: int, size: int) -> NDArray[np.uint16]:
