@@ -15,14 +15,14 @@ MISSED = Figure("c", 2.0, 1.0, "below")
 
 
 def test_a_generated_image_is_what_its_chunks_say() -> None:
-    source = GeneratedSource({"z": 16, "y": 32, "x": 48}, chunk_px=8, filled=0.5)
+    source = GeneratedSource({"z": 64, "y": 64, "x": 192}, chunk_px=8, filled=0.5)
     whole = received(source)
-    region: Region = {"z": (3, 13), "y": (7, 9), "x": (0, 48)}
+    region: Region = {"z": (3, 13), "y": (7, 60), "x": (0, 192)}
     np.testing.assert_array_equal(source.read({}), whole)
-    np.testing.assert_array_equal(source.read(region), whole[3:13, 7:9])
-    empty = [source.chunk(f"c/{z}/{y}/{x}") is None for z, y, x in np.ndindex(2, 4, 6)]
+    np.testing.assert_array_equal(source.read(region), whole[3:13, 7:60])
+    empty = [source.chunk(f"c/{z}/{y}/{x}") is None for z, y, x in np.ndindex(8, 8, 24)]
     assert source.filled_bytes == (len(empty) - sum(empty)) * 8**3 * 2
-    assert 12 < sum(empty) < 36
+    assert 384 < sum(empty) < 1152  # they lie in cubes of 4 x 4 x 4
 
 
 def test_a_section_is_replaced_and_the_others_stay(tmp_path: Path) -> None:
