@@ -19,8 +19,12 @@ BLOCKS = 100
 
 
 @pytest.fixture
-def user(tmp_path: Path) -> Iterator[User]:
-    engine = FakeEngine(MODELS, instances=1, delay_s=TILE_S)
+def engine() -> FakeEngine:
+    return FakeEngine(MODELS, instances=1, delay_s=TILE_S)
+
+
+@pytest.fixture
+def user(tmp_path: Path, engine: FakeEngine) -> Iterator[User]:
     image = np.random.default_rng(5).integers(0, 256, (20, 50, 44)).astype("uint8")
     with LiveBackend(tmp_path / "data", engine, CARDS) as live, live.client() as http:
         yield User(http, image, (20, 16, 16))
@@ -62,13 +66,16 @@ def test_the_rate_comes_true_and_the_next_plan_knows_it(user: User) -> None:
     assert again.seconds > 0.8 * BLOCKS * TILE_S
 
 
-def test_a_run_behind_another_waits_for_the_queue(user: User) -> None:
+def test_a_run_behind_another_waits_for_the_queue(user: User, engine: FakeEngine) -> None:
     user.announce()
+    engine._delay_s = 0.2  # the wait is then longer than the pause between two words of progress
     first = user.start("copy", block=BLOCK)
     with user.feeding():
-        while user.get(first.id).progress.blocks_done < 5:
+        while user.get(first.id).progress.blocks_done < 2:
             time.sleep(0.02)  # its blocks are then ahead of all others
         second = user.start("copy", block=BLOCK)
-        waits = {progress.waiting_for for _, progress in told(user, second.id)}
-    assert "queue" in waits
+        words = (event.progress for event in user.events(second.id) if event.kind == "progress")
+        assert any(progress.waiting_for == "queue" for progress in words)
+        engine._delay_s = 0.0
+        list(user.events(second.id))
     assert user.get(second.id).state == "done"

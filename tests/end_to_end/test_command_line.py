@@ -57,7 +57,7 @@ def test_models_and_show(hmz: Shell) -> None:
     assert shown.returncode == 0
     assert "diameter" in shown.stdout
     assert json.loads(hmz("show", "nuclei-3d", "--json").stdout)["id"] == "nuclei-3d"
-    assert "no such model" in hmz("models", "zebrafish-unicorn").stdout
+    assert "No model fits" in hmz("models", "zebrafish-unicorn").stdout
 
 
 def test_run_from_the_shell_equals_scipy(
@@ -122,7 +122,7 @@ def test_tiff_with_axes_region_and_voxel_size(
         (("plan", "components", "nope.tif"), 1, "source-unreadable"),
         (("cancel", "nope"), 1, "not-found"),
         (("run", "components"), 2, "Missing argument"),
-        (("run", "components", "a", "b", "--block", "q=1"), 2, "AXIS=VALUE"),
+        (("run", "components", "a", "b", "--block", "q=1"), 2, "t, c, z, y, x"),
         (("fly",), 2, "No such command"),
         (("runs", "--url", "http://127.0.0.1:9"), 3, "backend-unreachable"),
         (("runs", "--url", "nowhere"), 1, "settings-invalid"),

@@ -1,6 +1,7 @@
 """One kill per role, in the middle of a run; `python -m benchmarks faults` does it at length."""
 
 import random
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -19,6 +20,9 @@ LATE = Moment(CHUNKS_TOTAL + BLOCKS, pause_s=0.0)
 def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     with Rig(tmp_path_factory.mktemp("rig")) as rig:
         yield rig
+    end_s = time.monotonic() + 10.0
+    while rig.left() and time.monotonic() < end_s:
+        time.sleep(0.1)  # workers end by themselves, and tell nobody when they have
     assert not rig.left(), "processes have outlived the backend"
 
 

@@ -1,12 +1,16 @@
 """Outputs whose tiles are blended: a block's chunk is final once all tiles that reach it are there.
 
 ```
-work/{name}/{block}.npy    the tile's whole result, until the block and all neighbours are final
+work/{name}/{block}.tile   the tile's whole result, until the block and all neighbours are final
 ```
+
+A tile's file is one line of JSON (dtype and shape, filled up with spaces) and the bare voxels. Not
+.npy: its header is read as a Python literal, which CPython 3.11 cannot do in many threads at once
+(`SystemError: AST constructor recursion depth mismatch`).
 """
 
 import hashlib
-import io
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +27,8 @@ from hmz_backend.stitching.blending import Blend, Contribution, blend, spoken_fo
 from hmz_backend.stitching.cropping import arrange, cut_region, result_region
 from hmz_backend.stores.atomic import write_whole
 from napari_hmz.schema import OutputSpec, Plan, Region, extents
+
+_HEAD_BYTES = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +54,7 @@ class BlendWork:
     def take(self, block: Block, result: NDArray[Any]) -> OutputReceipt:
         """Keep the tile's result."""
         check_result(result, self.spec, block)
-        body = io.BytesIO()
-        np.save(body, np.ascontiguousarray(result), allow_pickle=False)
-        stored = body.getvalue()
+        stored = _packed(result)
         write_whole(self._path(block), stored)
         return OutputReceipt(digest=_digest(stored), final=False, shown=False)
 
@@ -93,7 +97,7 @@ class BlendWork:
         region = spoken_for(covered, self._own(block.core), self.plan.halo, core)
         if 0 in extents(region).values():
             return None
-        whole = np.load(self._path(block), mmap_mode="r", allow_pickle=False)
+        whole = _mapped(self._path(block))
         array = np.array(cut_region(whole, self.spec.axes, covered, region))
         return Contribution(covered, region, array)
 
@@ -102,7 +106,19 @@ class BlendWork:
         return {axis: region[axis] for axis in self.spec.axes if axis != "c"}
 
     def _path(self, block: Block) -> Path:
-        return self.folder / f"{block.index}.npy"
+        return self.folder / f"{block.index}.tile"
+
+
+def _packed(result: NDArray[Any]) -> bytes:
+    head = json.dumps({"dtype": result.dtype.str, "shape": result.shape}).encode()
+    return head.ljust(_HEAD_BYTES - 1) + b"\n" + np.ascontiguousarray(result).tobytes()
+
+
+def _mapped(path: Path) -> NDArray[Any]:
+    with path.open("rb") as file:
+        head = json.loads(file.read(_HEAD_BYTES))
+    shape = tuple(head["shape"])
+    return np.memmap(path, np.dtype(head["dtype"]), "r", offset=_HEAD_BYTES, shape=shape)
 
 
 def _digest(body: bytes) -> str:
