@@ -3,7 +3,7 @@
 ```
 HmzError
 ├── RequestError              what was asked cannot be done as asked (4xx)
-│   ├── NotSignedIn, NotFound, OutputExists, Conflict
+│   ├── NotSignedIn, NotFound, OutputExists, OutputUnwritable, Conflict
 │   ├── AxesMismatch, VoxelSizeMismatch, ParameterInvalid, DtypeUnsuitable, VolumeEmpty
 │   ├── RegionInvalid, PlanImpossible, SourceUnreadable, AddressRefused
 │   └── ChunkRejected         ├── ChunkCorrupt, ChunkTooLarge, DigestMismatch
@@ -115,6 +115,15 @@ class OutputExists(Conflict):
     code = "output-exists"
     title = "The output exists already"
     default_remedy = "Choose another name, or ask for it to be replaced (--overwrite)."
+
+
+class OutputUnwritable(RequestError):
+    """Nothing may be written where the output was to go."""
+
+    code = "output-unwritable"
+    status = 403
+    title = "The output cannot be written there"
+    default_remedy = "Choose a folder that you may write to."
 
 
 class AxesMismatch(RequestError):

@@ -12,6 +12,7 @@ from napari_hmz.cli.attach import attach
 from napari_hmz.cli.cancel import cancel
 from napari_hmz.cli.demo import demo
 from napari_hmz.cli.exits import exit_code, show_error
+from napari_hmz.cli.measure import measure
 from napari_hmz.cli.models import models
 from napari_hmz.cli.plan import plan
 from napari_hmz.cli.run import run
@@ -20,7 +21,7 @@ from napari_hmz.cli.show import show
 from napari_hmz.errors import HmzError
 
 app = typer.Typer(no_args_is_help=True, help=__doc__, pretty_exceptions_show_locals=False)
-for command in (models, show, plan, run, runs, attach, cancel, demo):
+for command in (models, show, plan, run, runs, attach, cancel, measure, demo):
     app.command()(command)
 
 
