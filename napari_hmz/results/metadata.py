@@ -86,7 +86,7 @@ def label_attributes(
     # written here: yaozarrs would give label values as 1.0, and the text asks for integers
     if any(_HEX.fullmatch(one.color) for one in classes):
         label["colors"] = [
-            {"label-value": value, "rgba": _rgba(one)} for value, one in values.items()
+            {"label-value": value, "rgba": class_rgba(one)} for value, one in values.items()
         ]
     if classes:
         label["properties"] = [
@@ -151,7 +151,7 @@ def _placed(
     ]
 
 
-def _rgba(one: ClassSpec) -> list[int]:
+def class_rgba(one: ClassSpec) -> list[int]:
     """Return the colour of a class; one that follows from its value if it names none."""
     if _HEX.fullmatch(one.color):
         return [*bytes.fromhex(one.color.removeprefix("#")), 255]

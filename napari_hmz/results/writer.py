@@ -239,11 +239,11 @@ class OutputWriter:
             levels = len(pyramid.factors) if is_complete else 1
             described = pyramid.described(levels=levels)
             ome = (
-                label_attributes(described, self._classes.get(pyramid.array.name, ()))
+                label_attributes(described, self._classes_of(pyramid.array))
                 if pyramid.is_labels
                 else image_attributes(described, None)
             )
-            own = _provenance(run, is_complete=is_complete) | {"output": pyramid.array.name}
+            own = _provenance(run, is_complete=is_complete) | _told(pyramid.array)
             pyramid.group.update_attributes({"ome": ome, PROVENANCE_KEY: own})
         names = [name for name, pyramid in self._outputs.items() if pyramid.is_labels]
         if names:
@@ -255,6 +255,9 @@ class OutputWriter:
         self._root.update_attributes(
             self._root_ome(run, is_complete=is_complete) | {PROVENANCE_KEY: own}
         )
+
+    def _classes_of(self, array: OutputArray) -> Sequence[ClassSpec]:
+        return self._classes.get(array.name, ()) or array.classes
 
     def _root_ome(self, run: Run, *, is_complete: bool) -> dict[str, Any]:
         if self._image is not None and self._source is not None:
@@ -289,6 +292,13 @@ class OutputWriter:
 
 def _name(region: Mapping[AxisName, Interval]) -> str:
     return " ".join(f"{axis}{start}:{stop}" for axis, (start, stop) in sorted(region.items()))
+
+
+def _told(array: OutputArray) -> dict[str, Any]:
+    """Return what OME-Zarr has no word for: by it, a viewer shows an output as while it ran."""
+    classes = [one.model_dump(mode="json") for one in array.classes]
+    told = {"output": array.name, "kind": array.kind, "classes": classes}
+    return told | {"channels": list(array.channels)}
 
 
 def _provenance(run: Run, *, is_complete: bool) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from napari_hmz.schema.axes import Axes, AxisName, Region, Sizes
 from napari_hmz.schema.base import Message
-from napari_hmz.schema.card import OutputKind
+from napari_hmz.schema.card import ClassSpec, OutputKind
 
 
 class OutputArray(Message):
@@ -18,6 +18,8 @@ class OutputArray(Message):
     units: dict[AxisName, str] = {}
     translation: dict[AxisName, float] = {}
     channels: tuple[str, ...] = ()
+    classes: tuple[ClassSpec, ...] = ()
+    """Of semantic labels and of probabilities: names and colours."""
 
 
 class Plan(Message):

@@ -292,7 +292,13 @@ def _output_array(card: ModelCard, volume: VolumeRequest, block: Sizes) -> Outpu
     shape = {axis: volume.shape[axis] for axis in axes}
     chunks = {axis: min(block.get(axis, shape[axis]), shape[axis]) for axis in axes}
     return OutputArray(
-        name=spec.name, kind=spec.kind, axes=axes, shape=shape, chunks=chunks, dtype=spec.dtype
+        name=spec.name,
+        kind=spec.kind,
+        axes=axes,
+        shape=shape,
+        chunks=chunks,
+        dtype=spec.dtype,
+        classes=spec.classes,
     )
 
 

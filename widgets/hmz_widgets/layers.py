@@ -12,15 +12,17 @@ from typing import Any, Protocol
 import numpy as np
 from qtpy.QtCore import QTimer
 
+from hmz_widgets.appearance import described, looks
 from hmz_widgets.geometry import Geometry
 from napari_hmz.live import Canvas
 from napari_hmz.schema import Axes, AxisName, ModelCard, Region, Run
+from napari_hmz.schema.output_document import LABEL_KINDS
 
 REFRESH_SHARE = 4
 """Redrawing a layer may take one part in so many of the main thread's time."""
 FLOOR_2D_MS = 100
 FLOOR_3D_MS = 500
-LABEL_KINDS = frozenset({"instance-labels", "semantic-labels"})
+_FIXED_CONTRAST = LABEL_KINDS | {"probabilities"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,15 +101,16 @@ def _shear_matrix(shear: Any, ndim: int) -> Any:  # noqa: ANN401 # numpy in, num
 
 
 class OutputLayer:
-    """A new layer that shows a canvas, redrawn while it fills and not too often.
+    """New layers that show a canvas, redrawn while it fills and not too often.
 
-    It survives that the person removes the layer: then there is nothing to redraw. It holds the
-    layer, so a second layer of the same name is never mistaken for it.
+    Most outputs are one layer; probabilities are one for each class. It survives that the person
+    removes a layer: then there is nothing to redraw. It holds the layers, so a second layer of the
+    same name is never mistaken for one of them.
     """
 
     def __init__(self, viewer: Layers, canvas: Canvas, image: Picture, run: Run) -> None:
         self._viewer, self._canvas = viewer, canvas
-        self._layer = _add(viewer, canvas, image, run)
+        self._layers, self._axes = _add(viewer, canvas, image, run)
         self._start = {axis: ends[0] for axis, ends in run.plan.region.items()}
         self._dirty: list[Region] = []
         self._timer = QTimer()
@@ -139,9 +142,9 @@ class OutputLayer:
         """Redraw a last time, whatever is on show."""
         self._timer.stop()
         self._dirty.clear()
-        if self._present():
-            self._span()
-            self._layer.refresh()
+        for layer in self._present():
+            self._span(layer)
+            layer.refresh()
 
     def close(self) -> None:
         """Stop redrawing; the layer stays."""
@@ -149,25 +152,28 @@ class OutputLayer:
 
     def _redraw(self) -> None:
         regions, self._dirty = self._dirty, []
-        if not self._present() or not any(map(self._on_show, regions)):
+        layers = [layer for layer in self._present() if layer.visible]
+        if not layers or not any(map(self._on_show, regions)):
             return
         began = perf_counter()
-        self._span()
-        self._layer.refresh(extent=False, thumbnail=False, highlight=False)
+        for layer in layers:
+            self._span(layer)
+            layer.refresh(extent=False, thumbnail=False, highlight=False)
         self._last_ms = 1000 * (perf_counter() - began)
 
-    def _present(self) -> bool:
-        return any(layer == self._layer for layer in self._viewer.layers)
+    def _present(self) -> list[Any]:
+        """Return those of the layers that are still in the viewer."""
+        return [own for own in self._layers if any(own == layer for layer in self._viewer.layers)]
 
     def _on_show(self, region: Region) -> bool:
         """Return whether a region cuts what the viewer shows: the slices of the hidden axes."""
-        return bool(self._layer.visible) and all(
+        return all(
             region[axis][0] <= place < region[axis][1] for axis, place in self._hidden().items()
         )
 
     def _hidden(self) -> dict[AxisName, int]:
         """Return the axes that the viewer does not display, with the index that it shows."""
-        dims, layer, axes = self._viewer.dims, self._layer, self._canvas.output.axes
+        dims, layer, axes = self._viewer.dims, self._layers[0], self._axes
         point = layer.world_to_data(dims.point)
         shown = {axis - (dims.ndim - layer.ndim) for axis in dims.displayed}
         return {
@@ -176,27 +182,35 @@ class OutputLayer:
             if place not in shown
         }
 
-    def _span(self) -> None:
+    def _span(self, layer: Any) -> None:  # noqa: ANN401 # napari's layer
         """Let the contrast of an image follow the values that have arrived."""
         canvas = self._canvas
-        if canvas.output.kind not in LABEL_KINDS and canvas.low < canvas.high:
-            self._layer.contrast_limits = (canvas.low, canvas.high)
+        if canvas.output.kind not in _FIXED_CONTRAST and canvas.low < canvas.high:
+            layer.contrast_limits = (canvas.low, canvas.high)
 
 
-def _add(viewer: Layers, canvas: Canvas, image: Picture, run: Run) -> Any:  # noqa: ANN401  # napari's layer
+def _add(viewer: Layers, canvas: Canvas, image: Picture, run: Run) -> tuple[list[Any], Axes]:
+    """Add the layers of a canvas; return them, and their axes."""
+    output = canvas.output
     start: dict[AxisName, int] = {axis: ends[0] for axis, ends in run.plan.region.items()}
-    arguments = image.geometry.of_output(canvas.output.axes, start).layer_arguments()
-    add: Callable[..., Any] = viewer.add_image
-    if canvas.output.kind in LABEL_KINDS:
-        add = viewer.add_labels
-    else:
-        arguments["blending"] = "additive"
-    return add(
-        canvas.array,
-        name=f"{image.name} {canvas.output.name} ({run.plan.model})",
-        metadata={"hmz": run.provenance.model_dump(mode="json")},
-        **arguments,
-    )
+    metadata = {"hmz": run.provenance.model_dump(mode="json"), "hmz_output": described(output)}
+    name = f"{image.name} {output.name} ({run.plan.model})"
+    layers, axes = [], output.axes
+    for look in looks(output, image.axes):
+        axes = look.axes(output)
+        add: Callable[..., Any] = viewer.add_labels
+        if look.layer_type == "image":
+            add = viewer.add_image
+        layers.append(
+            add(
+                look.part(canvas.array, output),
+                name=f"{name}: {look.word}" if look.word else name,
+                metadata=dict(metadata),
+                **image.geometry.of_output(axes, start).layer_arguments(),
+                **look.arguments,
+            )
+        )
+    return layers, axes
 
 
 def fits_rgb(layer: Any, card: ModelCard) -> bool:  # noqa: ANN401 # napari is untyped here

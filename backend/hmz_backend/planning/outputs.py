@@ -88,6 +88,7 @@ def output_array(
         units={a: volume.units[a] for a in spatial if a in volume.units},
         translation={a: _translation(volume, region, a) for a in spatial},
         channels=_channel_names(spec, volume, region, made, axes),
+        classes=spec.classes,
     )
 
 
