@@ -196,6 +196,8 @@ class Driver:
             self._begun_s = self._begun_s or time.monotonic()
         if nothing:
             await self._skip(nothing)
+        if self.frontier.wants_more():
+            self.parts.volumes.changed(self.job.brief.volume)
 
     async def _skip(self, nothing: Mapping[int, Arrays]) -> None:
         """Keep blocks that are known to give nothing: no tile is read, no engine is asked."""

@@ -50,6 +50,7 @@ class Frontier:
     _by_chunk: dict[Index, set[int]] = field(default_factory=dict)
     _ready: list[tuple[int, int]] = field(default_factory=list)
     _under_way: set[int] = field(default_factory=set)
+    _wants_more: bool = False
 
     def __post_init__(self) -> None:
         """Give each block its place in the order."""
@@ -116,6 +117,14 @@ class Frontier:
                     return list(found)
         return list(found)
 
+    def wants_more(self) -> bool:
+        """Return whether blocks have come to wait for chunks since this was last asked.
+
+        The window moves on as blocks are taken: who was told that nothing is wanted must hear.
+        """
+        wanted_more, self._wants_more = self._wants_more, False
+        return wanted_more
+
     def open_wide(self) -> bool:
         """Let all blocks that are looked at want their chunks; return whether they did not."""
         was_narrow, self.at_first = self.at_first is not None, None
@@ -170,6 +179,7 @@ class Frontier:
 
     def _await(self, block: int, missing: set[Index]) -> None:
         self._waiting[block] = missing
+        self._wants_more = True
         for index in missing:
             self._by_chunk.setdefault(index, set()).add(block)
 
