@@ -50,13 +50,13 @@ def proposed_axes(shape: Sequence[int], labels: Sequence[str], spec: InputSpec) 
         The input that it shall feed: an axis as long as the model has channels may be theirs.
     """
     candidates = PLAUSIBLE.get(len(shape), ())
-    named = _named(labels)
+    named = named_axes(labels)
     if named is not None:
         return (named, *(axes for axes in candidates if axes != named))
     return tuple(sorted(candidates, key=lambda axes: _doubt(axes, shape, spec)))
 
 
-def _named(labels: Sequence[str]) -> Axes | None:
+def named_axes(labels: Sequence[str]) -> Axes | None:
     """Return the axes if every label is one that we know and none stands twice."""
     found = [NAMES.get(label.strip().lower().removesuffix("s")) for label in labels]
     known = tuple(axis for axis in found if axis is not None)

@@ -64,6 +64,13 @@ class StatusView:
         self._bar.show()
         self.say(standing_line(standing))
 
+    def count(self, done: int, total: int, line: str) -> None:
+        """Show how much of a piece of work is done."""
+        self._bar.setRange(0, total)
+        self._bar.setValue(done)
+        self._bar.show()
+        self.say(line)
+
     def say(self, line: str) -> None:
         """Show one line."""
         self._line.setText(line)
