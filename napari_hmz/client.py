@@ -135,6 +135,10 @@ class Client:
         """
         return self._http.get(wire.model(model, version), ModelCard)
 
+    def picture(self, card: ModelCard) -> bytes:
+        """Return the thumbnail of a model, as its package has it; raises `NotFound` without one."""
+        return self._http.get_bytes(wire.picture(card.id, card.version, card.thumbnail))
+
     def plan(
         self,
         model: str,

@@ -124,7 +124,7 @@ async def _running(
     made = (
         make_executor(worker) if make_executor else LocalExecutor(worker, settings.tiles_in_flight)
     )
-    catalogue = Catalogue(packages, looking)
+    catalogue = Catalogue(packages, looking, database)
     area = StagingArea(
         settings.data_dir / "volumes", settings.staging_quota_bytes, settings.disk_reserve_bytes
     )

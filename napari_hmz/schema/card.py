@@ -203,6 +203,9 @@ class ModelCard(Message):
     """What the model has seen, and so what it may fail on."""
     thumbnail: str = ""
     """Path of a small picture below the model's address, if there is one."""
+    voxels_per_s_here: float | None = None
+    """What runs on this backend have taught of its speed, at the defaults of its parameters, halos
+    included; none before the first one. It says nothing of the model and is in no digest."""
 
     @property
     def dimensions(self) -> int:

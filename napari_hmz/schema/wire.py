@@ -1,6 +1,7 @@
 """The wire: every path, header and media type, once for both sides."""
 
 from typing import Final
+from urllib.parse import quote
 
 API: Final = "/v1"
 PROTOCOL_VERSION: Final = 1
@@ -34,6 +35,11 @@ RUNS: Final = f"{API}/runs"
 def model(model_id: str, version: str | None = None) -> str:
     """Path of one model's card."""
     return f"{MODELS}/{model_id}" + (f"/{version}" if version else "")
+
+
+def picture(model_id: str, version: str, name: str) -> str:
+    """Path of the thumbnail that a card names; the name is the card's and may hold anything."""
+    return f"{model(model_id, version)}/{quote(name)}"
 
 
 def volume(volume_id: str) -> str:

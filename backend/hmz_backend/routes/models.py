@@ -1,5 +1,6 @@
 """`/v1/models`: the cards of all models that the caller may see."""
 
+import mimetypes
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
@@ -22,14 +23,15 @@ async def cards(
     q: Annotated[str | None, Query(description="Words in name, summary or tags")] = None,
 ) -> Response:
     """List the cards, newest version first."""
-    return tagged(request, CARDS.dump_json(await at.catalogue.search(task, q)))
+    found = await at.catalogue.with_speeds(await at.catalogue.search(task, q))
+    return tagged(request, CARDS.dump_json(found))
 
 
 @router.get(wire.model("{model}"), response_model=ModelCard, responses=problems("not-found"))
 async def newest_card(request: Request, at: At, caller: Caller, model: str) -> Response:  # noqa: ARG001  # says who may ask
     """Return the card of a model's newest version."""
-    card = await at.catalogue.card(model)
-    return tagged(request, card.model_dump_json().encode())
+    (found,) = await at.catalogue.with_speeds([await at.catalogue.card(model)])
+    return tagged(request, found.model_dump_json().encode())
 
 
 @router.get(
@@ -43,14 +45,14 @@ async def card(
     version: str,
 ) -> Response:
     """Return the card of one version of a model."""
-    found = await at.catalogue.card(model, version)
+    (found,) = await at.catalogue.with_speeds([await at.catalogue.card(model, version)])
     return tagged(request, found.model_dump_json().encode())
 
 
 @router.get(
-    wire.model("{model}", "{version}") + "/{picture}",
+    wire.model("{model}", "{version}") + "/{picture:path}",
     response_class=Response,
-    responses={**problems("not-found"), 200: {"content": {"image/png": {}}}},
+    responses={**problems("not-found"), 200: {"content": {"image/*": {}}}},
 )
 async def picture(
     *,
@@ -63,4 +65,10 @@ async def picture(
 ) -> Response:
     """Return the thumbnail that the card names."""
     body = await at.catalogue.picture(model, version, picture)
-    return tagged(request, body, "image/png")
+    return tagged(request, body, _picture_type(picture))
+
+
+def _picture_type(name: str) -> str:
+    """Return the media type of a picture, by its name; what may hold scripts is not named so."""
+    found = mimetypes.guess_type(name)[0] or ""
+    return found if found.startswith("image/") and "svg" not in found else wire.BYTES_TYPE

@@ -1,4 +1,4 @@
-"""The models that runs can ask for: cards by name and version, and their pictures.
+"""The models that runs can ask for: cards by name and version, their pictures, and their speeds.
 
 Looking may mean reading the disk, so it happens in threads.
 """
@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from hmz_backend.database.access import Database
+from hmz_backend.planning.estimate import work_share
+from hmz_backend.runs import records
 from hmz_backend.runs.threads import in_thread
 from napari_hmz.errors import NotFound
-from napari_hmz.schema import ModelCard
+from napari_hmz.schema import ModelCard, resolve_parameters
 
 
 class Package(Protocol):
@@ -46,10 +49,13 @@ class Catalogue:
         All of them.
     threads
         Where looking happens.
+    database
+        Where measured speeds are found.
     """
 
     packages: Packages
     threads: Threads
+    database: Database
 
     async def search(self, task: str | None = None, words: str | None = None) -> list[ModelCard]:
         """Return the cards of one task, or all, that have all words in name, summary or tags."""
@@ -66,6 +72,11 @@ class Catalogue:
         """Return one card, without a version the newest, or raise `NotFound`."""
         return (await in_thread(self.threads, self.packages.package, model, version)).card
 
+    async def with_speeds(self, cards: Sequence[ModelCard]) -> list[ModelCard]:
+        """Return the cards with what is known of the models' speeds here: what users are told."""
+        known = await self.database.read(records.all_seconds_per_voxel)
+        return [_with_speed(card, known.get((card.id, card.version))) for card in cards]
+
     async def picture(self, model: str, version: str, name: str) -> bytes:
         """Return the thumbnail that a card names, or raise `NotFound`."""
         package = await in_thread(self.threads, self.packages.package, model, version)
@@ -73,6 +84,14 @@ class Catalogue:
         if not name or name != package.card.thumbnail or not path.is_file():
             raise NotFound("The model has no such picture.")
         return await in_thread(self.threads, path.read_bytes)
+
+
+def _with_speed(card: ModelCard, seconds_per_voxel: float | None) -> ModelCard:
+    if not seconds_per_voxel:
+        return card
+    defaults, _ = resolve_parameters(card.parameters, {})
+    rate = 1 / (seconds_per_voxel * work_share(card.tile, defaults))
+    return card.model_copy(update={"voxels_per_s_here": rate})
 
 
 def _text(card: ModelCard) -> str:

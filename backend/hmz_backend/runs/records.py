@@ -256,6 +256,13 @@ def seconds_per_voxel(connection: Connection, model: str, version: str) -> float
     return row.seconds / row.voxels if row and row.voxels else None
 
 
+def all_seconds_per_voxel(connection: Connection) -> dict[tuple[str, str], float]:
+    """Return how long one voxel has taken here, by id and version of the models that have run."""
+    query = select(SpeedRow.model, SpeedRow.version, SpeedRow.voxels, SpeedRow.seconds)
+    rows = connection.execute(query)
+    return {(row.model, row.version): row.seconds / row.voxels for row in rows if row.voxels}
+
+
 def last_progress(connection: Connection, runs: Sequence[str]) -> dict[str, Progress]:
     """Return what runs last told of their progress, of those that have told any."""
     found: dict[str, Progress] = {}
