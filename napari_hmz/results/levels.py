@@ -72,6 +72,17 @@ def _level_chunk(extent: int, chunk: int, axis: AxisName) -> int:
     return max(1, min(extent, chunk, _CHUNK_PX[axis]))
 
 
+def step_between(fine: int, coarse: int) -> int | None:
+    """Return by how much an axis was made coarser; None if no whole number leads there.
+
+    What remains at an edge may make one more voxel, or none.
+    """
+    for step in (fine // coarse, -(-fine // coarse)):
+        if coarse in (fine // step, -(-fine // step)):
+            return step
+    return None
+
+
 def fill_level(
     fine: "zarr.Array[Any]",
     coarse: "zarr.Array[Any]",

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import zarr
     from numpy.typing import NDArray
 
+_ZARR_2 = 2
 _SAID = ("data_type", "chunk_key_encoding", "fill_value")
 """What two arrays must say alike, beside chunk extents and codecs, to store a chunk alike."""
 
@@ -147,13 +148,25 @@ class Pyramid:
         """Make all coarser levels from the finest one."""
         fine, last = self.finest(), self.factors[0]
         for number, factors in enumerate(self.factors[1:], start=1):
-            shape = level_shape(self.shape, factors)
-            chunks = level_chunks(shape, dict(zip(self.axes, fine.chunks, strict=True)))
             step = {axis: factors[axis] // last[axis] for axis in self.axes}
-            with writing(f"{self.path or 'The image'}"):
-                coarse = self._create(str(number), shape, chunks)
-                fill_level(fine, coarse, self.axes, step, is_labels=self.is_labels)
-            fine, last = coarse, factors
+            fine = self.coarser(fine, number, level_shape(self.shape, factors), step)
+            last = factors
+
+    def coarser(
+        self, fine: "zarr.Array[Any]", number: int, shape: Sizes, step: Sizes
+    ) -> "zarr.Array[Any]":
+        """Make one level from the finer one, and return it.
+
+        Parameters
+        ----------
+        shape, step
+            Of the new level, and how many finer voxels each of its voxels stands for.
+        """
+        chunks = level_chunks(shape, dict(zip(self.axes, fine.chunks, strict=True)))
+        with writing(f"{self.path or 'The image'}"):
+            coarse = self._create(str(number), shape, chunks)
+            fill_level(fine, coarse, self.axes, step, is_labels=self.is_labels)
+        return coarse
 
     def described(self, *, levels: int, prefix: str = "") -> dict[str, Any]:
         """Return the multiscale description of the first `levels` levels."""
@@ -188,14 +201,19 @@ class Pyramid:
     def _create(
         self, name: str, shape: Mapping[AxisName, int], chunks: Mapping[AxisName, int]
     ) -> "zarr.Array[Any]":
+        stored: dict[str, Any] = {
+            "compressors": [output_compressor(self.array)],
+            "dimension_names": list(self.axes),
+        }
+        if self.group.metadata.zarr_format == _ZARR_2:  # an image that somebody else has written
+            stored = {"chunk_key_encoding": {"name": "v2", "separator": "/"}}
         return self.group.create_array(
             name,
             shape=_along(self.axes, shape),
             chunks=_along(self.axes, chunks),
             dtype=self.array.dtype,
-            compressors=[output_compressor(self.array)],
-            dimension_names=list(self.axes),
             overwrite=True,
+            **stored,
         )
 
 

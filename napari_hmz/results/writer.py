@@ -243,7 +243,7 @@ class OutputWriter:
                 if pyramid.is_labels
                 else image_attributes(described, None)
             )
-            own = _provenance(run, is_complete=is_complete) | _told(pyramid.array)
+            own = _provenance(run, is_complete=is_complete) | told(pyramid.array)
             pyramid.group.update_attributes({"ome": ome, PROVENANCE_KEY: own})
         names = [name for name, pyramid in self._outputs.items() if pyramid.is_labels]
         if names:
@@ -294,7 +294,7 @@ def _name(region: Mapping[AxisName, Interval]) -> str:
     return " ".join(f"{axis}{start}:{stop}" for axis, (start, stop) in sorted(region.items()))
 
 
-def _told(array: OutputArray) -> dict[str, Any]:
+def told(array: OutputArray) -> dict[str, Any]:
     """Return what OME-Zarr has no word for: by it, a viewer shows an output as while it ran."""
     classes = [one.model_dump(mode="json") for one in array.classes]
     told = {"output": array.name, "kind": array.kind, "classes": classes}
