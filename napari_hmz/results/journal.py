@@ -45,10 +45,12 @@ class Journal:
         """Tell whether this process has written the chunk."""
         return chunk in self._own
 
-    def forget(self, chunk: str) -> None:
-        """Remember that this chunk is about to change."""
-        if chunk in self._held:
-            self.note(chunk, "-")
+    def forget(self, chunk: str) -> bool:
+        """Remember that this chunk is about to change; return whether it had been noted."""
+        if chunk not in self._held:
+            return False
+        self.note(chunk, "-")
+        return True
 
     def remove(self) -> None:
         """Remove the file: the run has ended and all is written."""

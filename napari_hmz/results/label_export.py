@@ -19,6 +19,7 @@ import zarr
 from zarr.storage import LocalStore
 
 from napari_hmz.errors import DiskFull, OutputExists, OutputUnwritable
+from napari_hmz.results.coarser import CoarserLevels, fill_level
 from napari_hmz.results.disk import writing
 from napari_hmz.results.image_store import ImageStore
 from napari_hmz.results.levels import regions_of
@@ -86,7 +87,7 @@ def write_labels(path: Path, labels: LabelImage) -> Iterator[Written]:
         pyramid = Pyramid(root.require_group(place), place, array, stored_axes(array, ()))
         total = _parts(array) + 1
         yield from _fill(pyramid, labels, {}, total)
-        pyramid.build()
+        CoarserLevels(pyramid.levels).finish()
         described = pyramid.described(levels=len(pyramid.factors))
         ome = label_attributes(described, array.classes)
         _tell(pyramid.group, {"ome": ome}, labels)
@@ -133,7 +134,9 @@ def add_labels(path: Path, labels: LabelImage, start: Mapping[str, int]) -> Iter
         yield from _fill(pyramid, labels, start, total)
         fine = pyramid.finest()
         for number, step in enumerate(store.steps, start=1):
-            fine = pyramid.coarser(fine, number, store.shapes[number], step)
+            level = pyramid.coarsening(fine, number, store.shapes[number], step)
+            fill_level(level, level.places())
+            fine = level.coarse
             yield Written(total - len(store.steps) + number, total)
         ome = label_attributes(store.described(array.name), array.classes)
         _tell(group, store.as_stored(ome), labels)

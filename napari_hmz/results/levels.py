@@ -3,25 +3,18 @@
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from zarr.storage import LocalStore
 
-from napari_hmz.schema import SPATIAL_AXES, AxisName, Region, Sizes, slices
+from napari_hmz.schema import SPATIAL_AXES, AxisName, Region, Sizes
 
 if TYPE_CHECKING:
-    import zarr
     from numpy.typing import NDArray
 
 _SMALL_PLANE_PX = 256
 _SMALL_VOLUME_PX = 128
 _MOST_LEVELS = 10
-_THREADS = 4
-"""Each holds one coarse chunk and one finer one."""
-_AT_ONCE = 256
-"""Chunks handed to the threads together, whatever the volume."""
 _FINER = 1.5
 """An axis is halved unless its voxels are longer than the shortest by more than this factor."""
 _CHUNK_PX: Sizes = {"t": 1, "c": 1, "z": 64, "y": 256, "x": 256}
@@ -81,70 +74,6 @@ def step_between(fine: int, coarse: int) -> int | None:
         if coarse in (fine // step, -(-fine // step)):
             return step
     return None
-
-
-def fill_level(
-    fine: "zarr.Array[Any]",
-    coarse: "zarr.Array[Any]",
-    axes: Sequence[AxisName],
-    step: Mapping[AxisName, int],
-    *,
-    is_labels: bool,
-) -> None:
-    """Fill one level from the finer one, chunk by chunk.
-
-    Labels take the nearest voxel's value, images the mean. Several chunks are made at once, each
-    in a thread of its own, from one finer chunk after the other: a thread holds one of each.
-    Finer chunks that are not stored are not read, and nothing is written for them: `coarse` is new.
-    """
-    shape = dict(zip(axes, coarse.shape, strict=True))
-    finer = dict(zip(axes, fine.shape, strict=True))
-    steps = [step[axis] for axis in axes]
-    piece = {
-        axis: chunk // step[axis] if chunk % step[axis] == 0 else shape[axis]
-        for axis, chunk in zip(axes, fine.chunks, strict=True)
-    }
-
-    def wide(region: Region) -> Region:
-        return {
-            axis: (start * step[axis], min(stop * step[axis], finer[axis]))
-            for axis, (start, stop) in region.items()
-        }
-
-    def made(region: Region) -> "NDArray[Any]":
-        values = np.asarray(fine[slices(wide(region), axes)])
-        return nearest(values, steps) if is_labels else mean(values, steps)
-
-    def fill(region: Region) -> None:
-        if not _may_hold(fine, slices(wide(region), axes)):
-            return
-        whole = np.empty([region[axis][1] - region[axis][0] for axis in axes], coarse.dtype)
-        for part in regions_of(dict(zip(axes, whole.shape, strict=True)), piece):
-            moved = {
-                axis: (low + region[axis][0], high + region[axis][0])
-                for axis, (low, high) in part.items()
-            }
-            whole[slices(part, axes)] = made(moved)
-        coarse[slices(region, axes)] = whole
-
-    with ThreadPoolExecutor(_THREADS, thread_name_prefix="hmz-level") as threads:
-        regions = regions_of(shape, dict(zip(axes, coarse.chunks, strict=True)))
-        while batch := list(itertools.islice(regions, _AT_ONCE)):
-            list(threads.map(fill, batch))
-
-
-def _may_hold(array: "zarr.Array[Any]", part: tuple[slice, ...]) -> bool:
-    """Return whether a chunk of a part is stored; also if the store cannot be looked at."""
-    store = array.store
-    if not isinstance(store, LocalStore) or array.fill_value != 0:
-        return True
-    folder = store.root / array.path
-    numbers = (
-        range(each.start // size, math.ceil(each.stop / size))
-        for each, size in zip(part, array.shards or array.chunks, strict=True)
-    )
-    keys = map(array.metadata.encode_chunk_key, itertools.product(*numbers))
-    return any((folder / key).exists() for key in keys)
 
 
 def regions_of(shape: Mapping[AxisName, int], chunks: Mapping[AxisName, int]) -> Iterator[Region]:

@@ -1,7 +1,8 @@
 """One output of a run as a multiscale group: its finest level is filled in any order."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_hmz.errors import RegionInvalid
+from napari_hmz.results.coarsening import Coarsening, Place
 from napari_hmz.results.disk import write_whole, writing
-from napari_hmz.results.levels import fill_level, level_chunks, level_factors, level_shape
+from napari_hmz.results.levels import level_chunks, level_factors, level_shape
 from napari_hmz.results.metadata import multiscale, ordered
 from napari_hmz.schema import AXIS_ORDER, AxisName, Interval, OutputArray, Region, Sizes, slices
 from napari_hmz.schema.output_document import LABEL_KINDS, output_compressor
@@ -112,14 +114,27 @@ class Pyramid:
         except OSError:
             return False
 
-    def _chunk_file(self, folder: Path, region: Region) -> Path | None:
-        """Return where a chunk is stored; none if the region is not that of one chunk."""
+    def place(self, region: Mapping[AxisName, Interval]) -> Place | None:
+        """Return the number of a chunk along each stored axis; none if the region is not that."""
         chunks = {axis: self.array.chunks.get(axis, 1) for axis in self.axes}
         starts = {axis: region[axis][0] if axis in region else 0 for axis in self.axes}
         ends = {a: min(starts[a] + chunks[a], self.shape[a]) for a in self.axes}
         if any(starts[a] % chunks[a] or region.get(a, (0, 1))[1] != ends[a] for a in self.axes):
             return None
-        return folder.joinpath("c", *(str(starts[axis] // chunks[axis]) for axis in self.axes))
+        return tuple(starts[axis] // chunks[axis] for axis in self.axes)
+
+    def places(self, region: Mapping[AxisName, Interval]) -> Iterator[Place]:
+        """Yield the numbers of all chunks that a region touches."""
+        spans = []
+        for axis in self.axes:
+            start, stop = region.get(axis, (0, self.shape[axis]))
+            chunk = self.array.chunks.get(axis, 1)
+            spans.append(range(start // chunk, -(-stop // chunk)))
+        return itertools.product(*spans)
+
+    def _chunk_file(self, folder: Path, region: Region) -> Path | None:
+        place = self.place(region)
+        return None if place is None else folder.joinpath("c", *map(str, place))
 
     def write(
         self, region: Mapping[AxisName, Interval], values: "NDArray[Any]", into: "zarr.Array[Any]"
@@ -144,18 +159,19 @@ class Pyramid:
         with writing(f"{self.path or 'The image'}"):
             into[slices(placed, self.axes)] = stored
 
-    def build(self) -> None:
-        """Make all coarser levels from the finest one."""
-        fine, last = self.finest(), self.factors[0]
+    def levels(self) -> list[Coarsening]:
+        """Return how each coarser level is made from the finer one; the arrays are new."""
+        made, fine, last = [], self.finest(), self.factors[0]
         for number, factors in enumerate(self.factors[1:], start=1):
             step = {axis: factors[axis] // last[axis] for axis in self.axes}
-            fine = self.coarser(fine, number, level_shape(self.shape, factors), step)
-            last = factors
+            made.append(self.coarsening(fine, number, level_shape(self.shape, factors), step))
+            fine, last = made[-1].coarse, factors
+        return made
 
-    def coarser(
+    def coarsening(
         self, fine: "zarr.Array[Any]", number: int, shape: Sizes, step: Sizes
-    ) -> "zarr.Array[Any]":
-        """Make one level from the finer one, and return it.
+    ) -> Coarsening:
+        """Return how one level is made from the finer one; its array is new.
 
         Parameters
         ----------
@@ -163,10 +179,8 @@ class Pyramid:
             Of the new level, and how many finer voxels each of its voxels stands for.
         """
         chunks = level_chunks(shape, dict(zip(self.axes, fine.chunks, strict=True)))
-        with writing(f"{self.path or 'The image'}"):
-            coarse = self._create(str(number), shape, chunks)
-            fill_level(fine, coarse, self.axes, step, is_labels=self.is_labels)
-        return coarse
+        coarse = self._create(str(number), shape, chunks)
+        return Coarsening(fine, coarse, self.axes, step, self.is_labels)
 
     def described(self, *, levels: int, prefix: str = "") -> dict[str, Any]:
         """Return the multiscale description of the first `levels` levels."""

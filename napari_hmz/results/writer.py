@@ -24,6 +24,7 @@ import zarr
 from zarr.storage import LocalStore
 
 from napari_hmz.errors import NotFound, OutputExists, RunFailed
+from napari_hmz.results.coarser import CoarserLevels
 from napari_hmz.results.copied_image import copied_statistics, copy_image, image_array
 from napari_hmz.results.disk import writing
 from napari_hmz.results.journal import Journal
@@ -70,6 +71,7 @@ class OutputWriter:
         self._image = None if image is None else self._image_pyramid(image)
         beside = () if self._image is None else self._image.axes
         self._outputs = {array.name: self._pyramid(array, beside) for array in run.plan.outputs}
+        self._coarser = {name: CoarserLevels(each.levels) for name, each in self._outputs.items()}
         self._finest = {name: pyramid.finest() for name, pyramid in self._outputs.items()}
         # inside an array's folder, where zarr looks for nothing but chunks
         self._journals = {
@@ -159,10 +161,11 @@ class OutputWriter:
         """
         finest = self.array(output)
         chunk, journal = _name(region), self._journals[output]
-        journal.forget(chunk)
+        is_anew = journal.forget(chunk)
         self._outputs[output].write(region, array, finest)
         if digest:
             journal.note(chunk, digest)
+        self._pass_on(output, region, is_final=bool(digest) and not is_anew)
 
     def stores_like(self, output: str, document: Mapping[str, Any]) -> bool:
         """Tell whether an array with this `zarr.json` stores the output's chunks as this one.
@@ -194,11 +197,22 @@ class OutputWriter:
             If there is no space; what was written before stays.
         """
         chunk, journal = _name(region), self._journals[output]
-        journal.forget(chunk)
+        is_anew = journal.forget(chunk)
         pyramid = self._outputs[output]
         pyramid.put(self._path / pyramid.path / "0", region, body)
         if digest:
             journal.note(chunk, digest)
+        self._pass_on(output, region, is_final=bool(digest) and not is_anew)
+
+    def _pass_on(self, output: str, region: Mapping[AxisName, Interval], *, is_final: bool) -> None:
+        """Let the coarser levels know what they can be made from now."""
+        pyramid, coarser = self._outputs[output], self._coarser[output]
+        place = pyramid.place(region)
+        if is_final and place is not None:
+            coarser.final(place)
+        else:
+            for touched in pyramid.places(region):
+                coarser.changed(touched)
 
     def holds(self, output: str, region: Mapping[AxisName, Interval], digest: str) -> bool:
         """Tell whether this chunk has been written before, with this digest, and is whole.
@@ -224,11 +238,11 @@ class OutputWriter:
             If there is no space, or the image cannot be read any more; the outputs are complete.
         """
         with writing(self._path):
-            for pyramid in self._outputs.values():
-                pyramid.build()
+            for coarser in self._coarser.values():
+                coarser.finish()
             if self._image is not None and self._source is not None:
                 copy_image(self._source, run.plan, self._image)
-                self._image.build()
+                CoarserLevels(self._image.levels).finish()
             self.describe(run, is_complete=True)
             for journal in self._journals.values():
                 journal.remove()

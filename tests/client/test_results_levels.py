@@ -11,8 +11,9 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 from zarr.storage import LocalStore, MemoryStore
 
+from napari_hmz.results.coarsening import Coarsening
+from napari_hmz.results.coarser import CoarserLevels
 from napari_hmz.results.levels import (
-    fill_level,
     level_factors,
     level_shape,
     mean,
@@ -65,7 +66,8 @@ def test_a_level_made_by_chunks_is_that_made_at_once(data: st.DataObject) -> Non
     small = tuple(-(-extent // step) for extent, step in zip(shape, steps, strict=True))
     coarse = zarr.create_array(store, name="b", shape=small, chunks=(2, 3, 4), dtype="u2")
     step = {"z": steps[0], "y": steps[1], "x": steps[2]}
-    fill_level(fine, coarse, ("z", "y", "x"), step, is_labels=is_labels)  # type: ignore[arg-type] # mypy widens the keys
+    level = Coarsening(fine, coarse, ("z", "y", "x"), step, is_labels)  # type: ignore[arg-type] # mypy widens the keys
+    CoarserLevels(lambda: [level]).finish()
     expected = (nearest if is_labels else mean)(values, steps)
     np.testing.assert_array_equal(coarse[...], expected)
 
@@ -88,7 +90,8 @@ def test_what_is_not_stored_is_neither_read_nor_written(
         return once(array, part)
 
     monkeypatch.setattr(zarr.Array, "__getitem__", counted)
-    fill_level(fine, coarse, ("y", "x"), {"y": 2, "x": 2}, is_labels=True)
+    level = Coarsening(fine, coarse, ("y", "x"), {"y": 2, "x": 2}, is_labels=True)
+    CoarserLevels(lambda: [level]).finish()
     assert 0 < len(read) <= 4  # one coarse chunk, from four finer ones
     np.testing.assert_array_equal(coarse[...], expected)
     assert expected.any()

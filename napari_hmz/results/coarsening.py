@@ -1,0 +1,146 @@
+"""One resolution of an output made from the finer one, chunk by chunk.
+
+```
+finer chunks   ┌──┬──┐
+               │  │  │      a coarse chunk covers whole finer ones, so that
+               ├──┼──┤  ->  none of them is read twice
+               │  │  │
+               └──┴──┘
+```
+
+Threads: different chunks may be filled at once; a thread holds one coarse chunk and one finer one.
+"""
+
+import itertools
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from zarr.storage import LocalStore
+
+from napari_hmz.results.levels import mean, nearest, regions_of
+from napari_hmz.schema import AxisName, Region, Sizes, slices
+
+if TYPE_CHECKING:
+    import zarr
+    from numpy.typing import NDArray
+
+Place = tuple[int, ...]
+"""The number of a chunk along each stored axis."""
+
+
+@dataclass(frozen=True, slots=True)
+class Coarsening:
+    """How one level is made.
+
+    Parameters
+    ----------
+    fine, coarse
+        The finer level, and this one: new, so that what is nothing but fill value stays unwritten.
+    axes
+        As stored, of both.
+    step
+        By how much each axis is coarser.
+    is_labels
+        Labels take the nearest voxel's value, images the mean.
+    """
+
+    fine: "zarr.Array[Any]"
+    coarse: "zarr.Array[Any]"
+    axes: tuple[AxisName, ...]
+    step: Mapping[AxisName, int]
+    is_labels: bool
+
+    def places(self) -> Iterator[Place]:
+        """Yield every chunk of this level, in raster order."""
+        return itertools.product(*map(range, self.grid))
+
+    @property
+    def grid(self) -> Place:
+        """How many chunks this level has along each axis."""
+        pairs = zip(self.coarse.shape, self.coarse.chunks, strict=True)
+        return tuple(math.ceil(extent / chunk) for extent, chunk in pairs)
+
+    def above(self, finer: Place) -> list[Place]:
+        """Return the chunks of this level that a finer chunk is a part of: one, if they nest."""
+        spans = []
+        for axis, number in enumerate(finer):
+            chunk, extent = self.fine.chunks[axis], self.fine.shape[axis]
+            width = self.coarse.chunks[axis] * self.step[self.axes[axis]]
+            last = min((number + 1) * chunk, extent) - 1
+            spans.append(range(number * chunk // width, last // width + 1))
+        return list(itertools.product(*spans))
+
+    def above_all(self, finer: Iterable[Place]) -> set[Place]:
+        """Return the chunks of this level that some finer ones are a part of."""
+        return {above for each in finer for above in self.above(each)}
+
+    def parts(self, place: Place) -> int:
+        """Return how many finer chunks a chunk of this level is made from."""
+        return len(self.below(place))
+
+    def below(self, place: Place) -> list[Place]:
+        """Return the finer chunks that a chunk of this level is made from."""
+        part = slices(self._wide(self._region(place)), self.axes)
+        numbers = (
+            range(each.start // size, math.ceil(each.stop / size))
+            for each, size in zip(part, self.fine.chunks, strict=True)
+        )
+        return list(itertools.product(*numbers))
+
+    def fill(self, place: Place) -> None:
+        """Make one chunk of this level; finer chunks that are not stored are not read."""
+        region = self._region(place)
+        if not self._may_hold(place):
+            return
+        whole = np.empty([stop - start for start, stop in region.values()], self.coarse.dtype)
+        for part in regions_of(dict(zip(self.axes, whole.shape, strict=True)), self._piece()):
+            moved = {
+                axis: (low + region[axis][0], high + region[axis][0])
+                for axis, (low, high) in part.items()
+            }
+            whole[slices(part, self.axes)] = self._made(moved)
+        self.coarse[slices(region, self.axes)] = whole
+
+    def clear(self, place: Place) -> None:
+        """Make one chunk of this level fill value again."""
+        self.coarse[slices(self._region(place), self.axes)] = self.coarse.fill_value
+
+    def _made(self, region: Region) -> "NDArray[Any]":
+        values = np.asarray(self.fine[slices(self._wide(region), self.axes)])
+        steps = [self.step[axis] for axis in self.axes]
+        return nearest(values, steps) if self.is_labels else mean(values, steps)
+
+    def _region(self, place: Place) -> Region:
+        pairs = zip(self.axes, place, self.coarse.chunks, self.coarse.shape, strict=True)
+        return {
+            axis: (number * chunk, min((number + 1) * chunk, extent))
+            for axis, number, chunk, extent in pairs
+        }
+
+    def _wide(self, region: Region) -> Region:
+        """Return what a region of this level covers of the finer one."""
+        finer = dict(zip(self.axes, self.fine.shape, strict=True))
+        return {
+            axis: (start * self.step[axis], min(stop * self.step[axis], finer[axis]))
+            for axis, (start, stop) in region.items()
+        }
+
+    def _piece(self) -> Sizes:
+        """Return the extents of what a finer chunk becomes; whole axes where that is no number."""
+        sizes = zip(self.axes, self.fine.chunks, self.coarse.shape, strict=True)
+        return {
+            axis: chunk // self.step[axis] if chunk % self.step[axis] == 0 else extent
+            for axis, chunk, extent in sizes
+        }
+
+    def _may_hold(self, place: Place) -> bool:
+        """Return whether a finer chunk is stored; also if the store cannot be looked at."""
+        store = self.fine.store
+        if not isinstance(store, LocalStore) or self.fine.fill_value != 0 or self.fine.shards:
+            return True
+        folder = store.root / self.fine.path
+        keys = map(self.fine.metadata.encode_chunk_key, self.below(place))
+        return any((folder / key).exists() for key in keys)
