@@ -13,7 +13,7 @@ from zarr.storage import LocalStore
 
 from napari_hmz.errors import AxesMismatch, RegionInvalid, SourceUnreadable
 from napari_hmz.results.levels import step_between
-from napari_hmz.schema import Axes, OutputArray, Sizes, sizes_of
+from napari_hmz.schema import Axes, AxisName, OutputArray, Sizes, sizes_of
 from napari_hmz.sources.ome_zarr import is_image, level_of, ome_attributes
 from napari_hmz.sources.pixels import reading
 
@@ -67,7 +67,21 @@ class ImageStore:
         steps = tuple(_step(fine, coarse) for fine, coarse in itertools.pairwise(shapes))
         return cls(path, root.metadata.zarr_format, axes, shapes, steps, multiscale)
 
-    def check_holds(self, labels: OutputArray, start: Mapping[str, int]) -> None:
+    def check_is(self, shape: Sizes | None) -> None:
+        """Refuse another image than the one with these extents; None: any.
+
+        Raises
+        ------
+        AxesMismatch
+            If its finest level has others.
+        """
+        own = {axis: extent for axis, extent in self.shapes[0].items() if axis != "c"}
+        if shape is not None and shape != own:
+            raise AxesMismatch(
+                f"The image at {self.path} has the extents {own}, not {shape}.", remedy=_ELSEWHERE
+            )
+
+    def check_holds(self, labels: OutputArray, start: Mapping[AxisName, int]) -> None:
         """Refuse labels that do not lie in the image.
 
         Raises

@@ -26,7 +26,7 @@ from napari_hmz.results.levels import regions_of
 from napari_hmz.results.metadata import image_attributes, label_attributes, labels_attributes
 from napari_hmz.results.output import Pyramid, stored_axes
 from napari_hmz.results.writer import PROVENANCE_KEY, told
-from napari_hmz.schema import OutputArray, Region, Sizes
+from napari_hmz.schema import AxisName, OutputArray, Region, Sizes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -100,7 +100,13 @@ def write_labels(path: Path, labels: LabelImage) -> Iterator[Written]:
         folder.rename(path)
 
 
-def add_labels(path: Path, labels: LabelImage, start: Mapping[str, int]) -> Iterator[Written]:
+def add_labels(
+    path: Path,
+    labels: LabelImage,
+    start: Mapping[AxisName, int],
+    *,
+    image_shape: Sizes | None = None,
+) -> Iterator[Written]:
     """Write labels into the OME-Zarr of their image, with as many levels; yield how far it is.
 
     Parameters
@@ -109,6 +115,8 @@ def add_labels(path: Path, labels: LabelImage, start: Mapping[str, int]) -> Iter
         Of the image's group; OME-Zarr 0.4 or 0.5.
     start
         The voxel of the image at which the labels begin; where they end, the rest is background.
+    image_shape
+        Of the image as the caller knows it, without channels: it must be that image.
 
     Raises
     ------
@@ -122,6 +130,7 @@ def add_labels(path: Path, labels: LabelImage, start: Mapping[str, int]) -> Iter
         If it cannot be written.
     """
     store = ImageStore.open(path)
+    store.check_is(image_shape)
     store.check_holds(labels.array, start)
     target = path / "labels" / labels.array.name
     _refuse(target, f"Labels named {labels.array.name!r}")
@@ -144,7 +153,7 @@ def add_labels(path: Path, labels: LabelImage, start: Mapping[str, int]) -> Iter
 
 
 def _fill(
-    pyramid: Pyramid, labels: LabelImage, start: Mapping[str, int], total: int
+    pyramid: Pyramid, labels: LabelImage, start: Mapping[AxisName, int], total: int
 ) -> Iterator[Written]:
     """Copy the labels into the finest level, by its chunks; empty ones are not stored."""
     finest, array = pyramid.finest(), labels.array

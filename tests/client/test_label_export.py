@@ -30,7 +30,7 @@ from napari_hmz.results.label_export import (
     write_labels,
 )
 from napari_hmz.results.levels import step_between
-from napari_hmz.schema import AXIS_ORDER, Axes, OutputArray, Region, sizes_of, slices
+from napari_hmz.schema import AXIS_ORDER, Axes, OutputArray, Region, Sizes, sizes_of, slices
 from napari_hmz.sources import open_source
 
 LABELS = np.zeros((9, 300, 280), np.uint16)
@@ -205,7 +205,7 @@ def test_what_stops_half_way_leaves_nothing_behind(tmp_path: Path, stop: str) ->
     ],
 )
 def test_labels_that_do_not_lie_in_the_image_are_refused(
-    tmp_path: Path, labels: LabelImage, start: dict[str, int], error: type[HmzError]
+    tmp_path: Path, labels: LabelImage, start: Sizes, error: type[HmzError]
 ) -> None:
     path = store(tmp_path / "i.zarr", "0.5")
     with pytest.raises(error):

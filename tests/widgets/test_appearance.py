@@ -50,7 +50,8 @@ def test_classes_have_their_names_and_colours(qtbot: QtBot) -> None:
         1: "nucleus",
         2: "<b>other</b>",
     }
-    assert layer.metadata["hmz_output"]["classes"] == {"1": "nucleus", "2": "<b>other</b>"}
+    said = layer.metadata["hmz_output"]
+    assert [one["name"] for one in said["classes"]] == ["nucleus", "<b>other</b>"]
     assert layer.metadata["hmz"]["model"] == "m"
     shows.close()
 

@@ -66,7 +66,7 @@ def looks(output: OutputArray, image_axes: Axes) -> list[Look]:
 
 def described(output: OutputArray) -> dict[str, Any]:
     """Return what a layer's metadata say of the output that it shows."""
-    classes = {str(one.value): one.name for one in output.classes}
+    classes = [one.model_dump(mode="json") for one in output.classes]
     return {"name": output.name, "kind": output.kind, "classes": classes}
 
 

@@ -1,4 +1,4 @@
-"""The Object table dock: measure the objects of a labels layer, find them, save them.
+"""The Object table dock: measure the objects of a labels layer, find them, save and export them.
 
 Everything runs in the Qt main thread, except `_measure`, which runs in a worker.
 """
@@ -22,6 +22,7 @@ from qtpy.QtWidgets import (
 from superqt.utils import signals_blocked
 
 from hmz_widgets.bridge import Bridge
+from hmz_widgets.label_export import LabelExport
 from hmz_widgets.labelled import LabelPicture, array_reader, label_picture, offset_in
 from hmz_widgets.layer_choice import LayerChoice
 from hmz_widgets.layers import finest
@@ -63,6 +64,7 @@ class ObjectDock(QWidget):  # type: ignore[misc] # Qt has no types that mypy can
         self.measure_button = QPushButton("Measure")
         self.csv_button = QPushButton("Save table …")
         self.status = StatusView()
+        self.export = LabelExport(napari_viewer, self.labels.layer, self._bridge, self.status)
         self._lay_out()
         self._wire_up()
         self._labels_chosen()
@@ -184,6 +186,7 @@ class ObjectDock(QWidget):  # type: ignore[misc] # Qt has no types that mypy can
         elif label_picture(layer) is None:
             why = f"The layer has {layer.ndim} dimensions; 2 to 5 can be measured."
         self.measure_button.setEnabled(not why and not self._busy)
+        self.export.native.setEnabled(not why)
         self.measure_button.setToolTip(why or "Measure every object, part by part")
         self.csv_button.setEnabled(self.model.table is not None and not self._busy)
 
@@ -196,6 +199,7 @@ class ObjectDock(QWidget):  # type: ignore[misc] # Qt has no types that mypy can
         buttons = QHBoxLayout()
         buttons.addWidget(self.measure_button, 2)
         buttons.addWidget(self.csv_button, 1)
+        buttons.addWidget(self.export.native, 1)
         self.view.setModel(self.model)
         self.view.setAccessibleName("Objects")
         self.view.setToolTip("Choose a row to go to the object; click a title to sort")
