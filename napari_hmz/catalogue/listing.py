@@ -69,7 +69,7 @@ class Catalogue:
         return tuple(card for card in self.cards if card.id == model)
 
     def find(self, query: Query, image: ImageDescription | None = None) -> tuple[Entry, ...]:
-        """Return what a query finds: what suits the image first, by name; a hit in the name leads.
+        """Return what a query finds: what suits the image first, by name; hits in names lead.
 
         Parameters
         ----------
@@ -81,7 +81,7 @@ class Catalogue:
         words = query.words.lower().split()
         found = [item for item in self._indexed if _matches(item, query, words)]
         entries = [(item, Entry(item.card, _why_not(item.card, image))) for item in found]
-        entries.sort(key=lambda pair: (bool(pair[1].misfit), not _named(pair[0], words)))
+        entries.sort(key=lambda pair: (bool(pair[1].misfit), _distance(pair[0], words)))
         return tuple(entry for _, entry in entries if not (query.fitting and entry.misfit))
 
 
@@ -113,8 +113,11 @@ def _matches(item: _Indexed, query: Query, words: list[str]) -> bool:
     )
 
 
-def _named(item: _Indexed, words: list[str]) -> bool:
-    return all(word in item.name for word in words)
+def _distance(item: _Indexed, words: list[str]) -> int:
+    """Return how far from its name the words of a query are found."""
+    if item.name.startswith(" ".join(words)):
+        return 0
+    return 1 if all(word in item.name for word in words) else 2
 
 
 def _why_not(card: ModelCard, image: ImageDescription | None) -> str:

@@ -20,7 +20,7 @@ def one_line(text: str) -> str:
 def facts(card: ModelCard) -> str:
     """Return what kind of model it is, in a few words."""
     kinds = modalities(card.tags)
-    return " · ".join((card.task.replace("-", " "), f"{card.dimensions}-D", *kinds))
+    return " · ".join((f"{card.dimensions}-D", card.task.replace("-", " "), *kinds))
 
 
 def badge(card: ModelCard) -> str:
@@ -96,9 +96,8 @@ def kept_note(then_s: float, now_s: float) -> str:
 
 
 def _needs_of(spec: InputSpec) -> list[str]:
-    axes = [axis for axis in spec.axes if axis in SPATIAL_AXES]
-    kind = "image" if spec.kind == "image" else spec.kind
-    lines = [f"{spec.name}: {kind} with axes {', '.join(axes)}"]
+    name = spec.name if spec.name == spec.kind else f"{spec.name} ({spec.kind})"
+    lines = [f"axes {', '.join(axis for axis in spec.axes if axis in SPATIAL_AXES)}"]
     if "c" in spec.axes and len(spec.channels) > 1:
         lines.append(f"channels {', '.join(spec.channels)}")
     if spec.voxel_size_um:
@@ -106,7 +105,7 @@ def _needs_of(spec: InputSpec) -> list[str]:
         lines.append(f"voxels of {told}, up to {spec.voxel_size_tolerance:g} times more or less")
     if spec.dtypes:
         lines.append(f"values as {', '.join(spec.dtypes)}")
-    return [lines[0], *(f"{spec.name}: {line}" for line in lines[1:])]
+    return [f"{name}: {line}" for line in lines]
 
 
 def _measured(found: Measurement) -> str:

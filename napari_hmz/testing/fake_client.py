@@ -80,6 +80,8 @@ class FakeClient:
     refuse: HmzError | None = None
     break_off: HmzError | None = None
     unsendable: HmzError | None = None
+    pictures: Mapping[str, bytes] = field(default_factory=dict)
+    """Thumbnails by model."""
     closed: bool = False
     runs_started: list["FakeRun"] = field(default_factory=list)
 
@@ -90,6 +92,12 @@ class FakeClient:
             for card in self.cards
             if task in (None, card.task) and (query or "").lower() in card.name.lower()
         )
+
+    def picture(self, card: ModelCard) -> bytes:
+        """Return the thumbnail of a model, or raise `NotFound`."""
+        if card.id not in self.pictures:
+            raise NotFound("The model has no such picture.")
+        return self.pictures[card.id]
 
     def plan(
         self,

@@ -88,9 +88,9 @@ def test_what_suits_the_layer_comes_first_and_the_rest_says_why_not() -> None:
     assert names(ALL, PLANE, fitting=True) == ["Cells", "Noise", "Nuclei"]
 
 
-def test_a_hit_in_the_name_leads() -> None:
-    told = Catalogue((card("A", summary="unlike cells"), card("Cells")))
-    assert names(told, words="cells") == ["Cells", "A"]
+def test_the_nearer_a_hit_is_to_the_beginning_of_the_name_the_earlier_it_stands() -> None:
+    told = Catalogue((card("A", summary="unlike cells"), card("Big Cells"), card("Cells")))
+    assert names(told, words="cells") == ["Cells", "Big Cells", "A"]
 
 
 def test_of_several_versions_the_newest_is_listed_and_all_can_be_had() -> None:

@@ -22,7 +22,7 @@ def card(**changes: object) -> ModelCard:
 
 
 def test_facts_and_badge_are_a_few_words() -> None:
-    assert words.facts(card()) == "instance segmentation · 2-D · fluorescence"
+    assert words.facts(card()) == "2-D · instance segmentation · fluorescence"
     assert words.badge(card()) == "not measured"
     figure = {"metric": "AP@0.5", "value": 0.9512, "dataset": "d", "samples": 3}
     assert words.badge(card(quality=[figure])) == "AP@0.5 0.951"
@@ -48,7 +48,7 @@ def test_who_may_use_it(access: dict[str, Any], said: str) -> None:
 def test_what_it_needs() -> None:
     told = words.needs(card(tile={"preferred": {"y": 512, "x": 512}, "memory_bytes_per_voxel": 8}))
     assert told == [
-        "image: image with axes y, x",
+        "image: axes y, x",
         "image: channels a, b",
         "image: values as uint8, uint16, int16, float32",
         "2.0 MiB of memory for a tile of y 512, x 512",

@@ -18,6 +18,9 @@ class Client(Protocol):
     def models(self) -> Sequence[ModelCard]:
         """Return the cards of the models that may be used."""
 
+    def picture(self, card: ModelCard) -> bytes:
+        """Return the thumbnail of a model."""
+
     def plan(
         self,
         model: str,

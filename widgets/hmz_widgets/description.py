@@ -1,0 +1,33 @@
+"""A layer in the words of the core: what is known of it without reading a voxel.
+
+Touches layers, and so runs in the Qt main thread.
+"""
+
+from typing import Any
+
+from hmz_widgets.layers import finest
+from napari_hmz.catalogue import ImageDescription
+
+KINDS = {"Image": "image", "Labels": "labels", "Points": "points", "Shapes": "boxes"}
+"""napari's kinds of layers, and what models call them."""
+
+
+def described(layer: Any) -> ImageDescription:  # noqa: ANN401 # napari is untyped here
+    """Describe a layer."""
+    array = finest(layer) if hasattr(layer, "multiscale") else layer.data
+    rgb = bool(getattr(layer, "rgb", False))
+    return ImageDescription(
+        kind=_kind(layer),
+        shape=tuple(int(extent) for extent in getattr(array, "shape", ())),
+        labels=(*map(str, layer.axis_labels), *(["channel"] if rgb else [])),
+        dtype=str(getattr(array, "dtype", "")),
+        rgb=rgb,
+        voxel_size=tuple(float(size) for size in layer.scale),
+        units=tuple(str(unit) for unit in layer.units),
+    )
+
+
+def _kind(layer: Any) -> str:  # noqa: ANN401 # napari is untyped here
+    """Return what models call a layer of this kind; a plugin's own kind is one of napari's."""
+    names = [kind.__name__ for kind in type(layer).__mro__]
+    return next((KINDS[name] for name in names if name in KINDS), names[0].lower())
