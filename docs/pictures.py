@@ -15,7 +15,7 @@ import napari
 from PIL import Image
 from qtpy.QtWidgets import QApplication
 
-from hmz_widgets.dock import ModelZoo
+from hmz_widgets.model_page import ModelPage
 
 IMAGES = Path(__file__).parent / "images"
 MODEL = "nuclei-3d"
@@ -34,18 +34,19 @@ def main(folder: Path) -> None:
     viewer.open_sample("napari-hmz", "nuclei")
     viewer.dims.set_current_step(0, MIDDLE_PLANE)
     _, dock = viewer.window.add_plugin_dock_widget("napari-hmz", "Model Zoo")
-    until(lambda: dock.models.card() is not None, dock)
-    dock.models.choose(SLOW_MODEL)
+    page = dock.model_page
+    until(lambda: page.models.card() is not None, page)
+    page.models.choose(SLOW_MODEL)
     settle(1.0)
-    dock.run_button.click()
-    until(lambda: some_labels(viewer), dock)
+    page.run_button.click()
+    until(lambda: some_labels(viewer), page)
     settle(0.5)
     shoot(viewer, folder / "running.png")
-    until(dock.run_button.isEnabled, dock)
+    until(page.run_button.isEnabled, page)
     viewer.layers.pop()
-    dock.models.choose(MODEL)
-    dock.run_button.click()
-    until(dock.run_button.isEnabled, dock)
+    page.models.choose(MODEL)
+    page.run_button.click()
+    until(page.run_button.isEnabled, page)
     settle(1.0)
     shoot(viewer, folder / "first-run.png")
     turn(viewer)
@@ -80,13 +81,13 @@ def settle(seconds: float) -> None:
         time.sleep(0.01)
 
 
-def until(ready: Callable[[], bool], dock: ModelZoo) -> None:
-    """Let the window live until something is ready; stop if the dock shows an error."""
+def until(ready: Callable[[], bool], page: ModelPage) -> None:
+    """Let the window live until something is ready; stop if the page shows an error."""
     deadline = time.monotonic() + PATIENCE_S
     while not ready():
         settle(0.05)
-        if dock.status.message or time.monotonic() > deadline:
-            sys.exit(dock.status.message or "It took too long.")
+        if page.status.message or time.monotonic() > deadline:
+            sys.exit(page.status.message or "It took too long.")
 
 
 if __name__ == "__main__":

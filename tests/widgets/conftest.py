@@ -15,6 +15,7 @@ from qtpy.QtWidgets import QApplication
 from hmz_widgets.bridge import Bridge
 from hmz_widgets.dock import ModelZoo
 from hmz_widgets.layers import Picture
+from hmz_widgets.model_page import ModelPage
 from napari_hmz.schema import ModelCard
 from napari_hmz.testing.fake_client import FakeClient
 from napari_hmz.testing.fake_source import FakeSource
@@ -55,6 +56,11 @@ class Zoo:
     dock: ModelZoo
     client: FakeClient
 
+    @property
+    def page(self) -> ModelPage:
+        """The page where a model is run."""
+        return self.dock.model_page
+
 
 OpenZoo = Callable[..., Zoo]
 
@@ -72,7 +78,7 @@ def open_zoo(make_napari_viewer_proxy: Untyped, make_card: MakeCard, qtbot: QtBo
         client = client or FakeClient([make_card()])
         dock = ModelZoo(viewer, connect=lambda: client, open_picture=open_fake)
         viewer.window.add_dock_widget(dock, name="Model Zoo")
-        qtbot.waitUntil(lambda: dock.models.card() is not None)
+        qtbot.waitUntil(lambda: dock.model_page.models.card() is not None)
         return Zoo(viewer, dock, client)
 
     return open_it

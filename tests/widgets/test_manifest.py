@@ -54,7 +54,7 @@ def test_napari_opens_the_dock_and_the_sample(
     viewer = make_napari_viewer()
     _, dock = viewer.window.add_plugin_dock_widget("napari-hmz", "Model Zoo")
     assert isinstance(dock, ModelZoo)
-    qtbot.waitUntil(lambda: dock.models.card() is not None)
+    qtbot.waitUntil(lambda: dock.model_page.models.card() is not None)
     viewer.open_sample("napari-hmz", "nuclei")
     (layer,) = viewer.layers
     assert layer.data.shape == (60, 256, 256)
@@ -62,8 +62,8 @@ def test_napari_opens_the_dock_and_the_sample(
     assert [str(unit) for unit in layer.units] == ["micrometer"] * 3
     assert layer.axis_labels == ("z", "y", "x")
     np.testing.assert_allclose(layer.scale, [0.29, 0.26, 0.26], atol=0.01)
-    assert dock.image.layer() == layer
-    assert dock.run_button.isEnabled()
+    assert dock.model_page.image.layer() == layer
+    assert dock.model_page.run_button.isEnabled()
 
 
 def _faked(make_card: Callable[..., ModelCard]) -> dict[str, object]:
