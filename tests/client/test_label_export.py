@@ -30,6 +30,7 @@ from napari_hmz.results.label_export import (
     write_labels,
 )
 from napari_hmz.results.levels import step_between
+from napari_hmz.results.stored import stored_results
 from napari_hmz.schema import AXIS_ORDER, Axes, OutputArray, Region, Sizes, sizes_of, slices
 from napari_hmz.sources import open_source
 
@@ -119,6 +120,9 @@ def test_a_new_store_is_valid_and_holds_the_labels(tmp_path: Path) -> None:
     root: Any = zarr.open_group(path, mode="r").attrs[PROVENANCE_KEY]
     assert root["provenance"] == {"model": "m"}
     assert root["outputs"] == {"cells": "labels/cells"}
+    (stored,) = stored_results(path)
+    assert stored.array.classes == image(classes=CLASSES).array.classes
+    assert stored.provenance == {"model": "m"}
     own: Any = zarr.open_group(path / "labels/cells", mode="r").attrs["ome"]
     assert own["image-label"]["properties"][0]["name"] == "nucleus"
 

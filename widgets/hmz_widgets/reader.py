@@ -1,0 +1,88 @@
+"""What napari opens of our own stores: images, labels and probabilities as they looked in the run.
+
+Small ones are read into memory, where labels can be edited; large ones stay in the store, which is
+opened for reading only, with all their levels.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hmz_widgets.appearance import described, looks
+from napari_hmz.results.stored import StoredImage, is_ours, stored_results
+from napari_hmz.schema import Axes, OutputArray
+from napari_hmz.schema.output_document import LABEL_KINDS
+
+LayerData = tuple[Any, dict[str, Any], str]
+IN_MEMORY_BYTES = 256 * 2**20
+"""A larger array stays in its store."""
+
+
+def get_reader(path: str | list[str]) -> Callable[[str | list[str]], list[LayerData]] | None:
+    """Return what opens a store of ours; None at once for anything else."""
+    if isinstance(path, list) or not is_ours(Path(path)):
+        return None
+    return read_results
+
+
+def read_results(path: str | list[str]) -> list[LayerData]:
+    """Return the layers of a store of ours.
+
+    Raises
+    ------
+    SourceUnreadable
+        If it is damaged.
+    """
+    whole = Path(path if isinstance(path, str) else path[0])
+    stem = whole.name.removesuffix(".zarr").removesuffix(".ome")
+    return [layer for image in stored_results(whole) for layer in stored_layers(image, stem)]
+
+
+def stored_layers(image: StoredImage, stem: str) -> list[LayerData]:
+    """Return the layers of one image or output; their names begin with `stem`."""
+    levels = _opened(image)
+    output = image.array
+    if output.kind in LABEL_KINDS and output.shape.get("c") == 1:  # the same for all channels
+        at = output.axes.index("c")
+        levels = [level[(slice(None),) * at + (0,)] for level in levels]
+        output = output.model_copy(update={"axes": tuple(a for a in output.axes if a != "c")})
+    metadata: dict[str, Any] = {"hmz_output": described(output)}
+    if image.provenance is not None:
+        metadata["hmz"] = dict(image.provenance)
+    found: list[LayerData] = []
+    for look in looks(output, ()):
+        parts = [look.part(level, output) for level in levels]
+        arguments = (
+            _place(look.axes(output), output) | look.arguments | {"metadata": dict(metadata)}
+        )
+        arguments["name"] = " ".join(filter(None, (stem, output.name, look.word)))
+        arguments["multiscale"] = len(parts) > 1
+        if len(image.windows) > (look.channel or 0):
+            arguments["contrast_limits"] = image.windows[look.channel or 0]
+        found.append((parts if len(parts) > 1 else parts[0], arguments, look.layer_type))
+    return found
+
+
+def _opened(image: StoredImage) -> list[Any]:
+    """Return the levels of an image: the finest in memory, or all of them as they lie."""
+    import dask.array as da
+    import zarr
+    from zarr.storage import LocalStore
+
+    arrays = [
+        zarr.open_array(LocalStore(level, read_only=True), mode="r") for level in image.levels
+    ]
+    if arrays[0].nbytes <= IN_MEMORY_BYTES:
+        return [np.asarray(arrays[0][...])]
+    return [da.from_zarr(array) for array in arrays]
+
+
+def _place(axes: Axes, output: OutputArray) -> dict[str, Any]:
+    return {
+        "scale": [output.voxel_size.get(axis, 1.0) for axis in axes],
+        "translate": [output.translation.get(axis, 0.0) for axis in axes],
+        "units": [output.units.get(axis, "pixel") for axis in axes],
+        "axis_labels": list(axes),
+    }
