@@ -90,8 +90,8 @@ def kept_note(then_s: float, now_s: float) -> str:
     """Return what is to be said above models that are shown from memory."""
     day = datetime.fromtimestamp(then_s, UTC).astimezone().strftime("%Y-%m-%d %H:%M")
     return (
-        f"The backend cannot be reached. These are its models as they were {age(then_s, now_s)} "
-        f"({day}); nothing can be run now."
+        f"These are the models of the backend as they were {age(then_s, now_s)} ({day}); "
+        "nothing can be run now."
     )
 
 

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from weakref import WeakSet
 
@@ -82,6 +83,14 @@ def open_zoo(make_napari_viewer_proxy: Untyped, make_card: MakeCard, qtbot: QtBo
         return Zoo(viewer, dock, client)
 
     return open_it
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the client remembers things in this test: not where the user's does."""
+    monkeypatch.setenv("HMZ_CONFIG", str(tmp_path / "none.toml"))
+    monkeypatch.setenv("HMZ_STATE_DIR", str(tmp_path / "state"))
+    return tmp_path / "state"
 
 
 @pytest.fixture(autouse=True)

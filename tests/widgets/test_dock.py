@@ -60,8 +60,8 @@ def test_no_backend_is_said_and_can_be_tried_again(
     page = dock.model_page
     qtbot.waitUntil(lambda: "Nobody answers." in page.status.message)
     assert not page.run_button.isEnabled()
-    qtbot.waitUntil(page.models.button.isEnabled)
-    page.models.button.click()
+    qtbot.waitUntil(page.models.chosen.button.isEnabled)
+    page.models.chosen.button.click()
     qtbot.waitUntil(lambda: page.models.card() is not None)
     assert not page.status.message
 

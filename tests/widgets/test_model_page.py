@@ -218,7 +218,7 @@ def test_news_of_models_keep_the_choice(
     zoo.page.models.choose("b")
     client.cards = [*client.cards, make_card(id="0", name="0", parameters={})]
     zoo.page.refresh()
-    qtbot.waitUntil(lambda: zoo.page.models._combo.count() == 3)
+    qtbot.waitUntil(lambda: len(zoo.page.models.chosen.cards()) == 3)
     assert zoo.page.models.card().id == "b"
     zoo.page.models.choose("0")
     assert zoo.page.form.values() == {}

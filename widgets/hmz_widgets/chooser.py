@@ -1,105 +1,21 @@
-"""What to run on what: the model, the image layer, and the axes of its array.
+"""What to run on: the image layer, and the axes of its array.
 
 Lives in the Qt main thread. It follows the viewer's layers until it is closed.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 from psygnal import Signal
-from qtpy.QtWidgets import (
-    QComboBox,
-    QFormLayout,
-    QHBoxLayout,
-    QSizePolicy,
-    QToolButton,
-    QVBoxLayout,
-    QWidget,
-)
-from superqt import QSearchableComboBox
+from qtpy.QtWidgets import QComboBox, QFormLayout, QSizePolicy, QWidget
 from superqt.utils import signals_blocked
 
-from hmz_widgets.layers import finest, fits_rgb
-from hmz_widgets.status import plain_label
+from hmz_widgets.description import described
+from hmz_widgets.layers import finest
+from napari_hmz.catalogue import misfit
 from napari_hmz.form import proposed_axes
-from napari_hmz.schema import SPATIAL_AXES, Axes, ModelCard
+from napari_hmz.schema import Axes, ModelCard
 
 LAYER_EVENTS = ("inserted", "removed", "reordered", "renamed")
-
-
-class ModelChooser:
-    """The models of the backend, with the words of the chosen one.
-
-    Emits `changed` when another model is chosen, and `refresh` when the person asks for news.
-    """
-
-    changed = Signal()
-    refresh = Signal()
-
-    def __init__(self) -> None:
-        self._cards: list[ModelCard] = []
-        self._combo = _narrow(QSearchableComboBox())
-        self._combo.setAccessibleName("Model")
-        self._combo.lineEdit().editingFinished.connect(self._typed)
-        self._words = plain_label()
-        self.button = QToolButton()
-        self.button.setText("⟳")
-        self.button.setToolTip("Ask the backend again which models there are")
-        self.native = QWidget()
-        self._lay_out()
-        self._combo.currentIndexChanged.connect(self._chosen)
-        self.button.clicked.connect(self._asked)
-
-    def card(self) -> ModelCard | None:
-        """Return the card of the chosen model."""
-        index = self._combo.currentIndex()
-        return self._cards[index] if 0 <= index < len(self._cards) else None
-
-    def show(self, cards: Sequence[ModelCard]) -> None:
-        """Offer these models; the one that was chosen stays so if it is still there."""
-        before = self.card()
-        self._cards = sorted(cards, key=lambda card: (card.name.lower(), card.id))
-        names = [card.name for card in self._cards]
-        with signals_blocked(self._combo):
-            self._combo.clear()
-            self._combo.addItems(
-                f"{card.name} {card.version}" if names.count(card.name) > 1 else card.name
-                for card in self._cards
-            )
-            kept = [i for i, card in enumerate(self._cards) if before and card.id == before.id]
-            self._combo.setCurrentIndex(kept[0] if kept else min(0, len(self._cards) - 1))
-        if self.card() != before:
-            self._chosen()
-
-    def choose(self, model_id: str) -> None:
-        """Choose a model by its id; nothing happens if it is not offered."""
-        found = [i for i, card in enumerate(self._cards) if card.id == model_id]
-        if found:
-            self._combo.setCurrentIndex(found[0])
-
-    def _lay_out(self) -> None:
-        row = QHBoxLayout()
-        row.addWidget(self._combo, 1)
-        row.addWidget(self.button)
-        layout = QVBoxLayout(self.native)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addLayout(row)
-        layout.addWidget(self._words)
-
-    def _typed(self) -> None:
-        """Show the chosen model's name again if what was typed names none."""
-        index = self._combo.currentIndex()
-        if self._combo.findText(self._combo.currentText()) < 0:
-            self._combo.setEditText(self._combo.itemText(index))
-
-    def _chosen(self) -> None:
-        card = self.card()
-        self._combo.lineEdit().setCursorPosition(0)  # the beginning of a long name is what tells
-        self._words.setText(card_words(card) if card else "")
-        self.changed.emit()
-
-    def _asked(self) -> None:
-        self.refresh.emit()
 
 
 class ImageChooser:
@@ -208,22 +124,7 @@ def obstacle(card: ModelCard | None, layer: Any, axes: Axes | None) -> str:  # n
         return "Choose a model."
     if layer is None:
         return "Open an image: File > Open Sample has one."
-    if axes is None:
-        return f"The layer has {layer.ndim} dimensions; 2 to 5 can be used."
-    lacking = [axis for axis in card.inputs[0].axes if axis in SPATIAL_AXES and axis not in axes]
-    if lacking:
-        return f"This model needs the axes {', '.join(lacking)}, which the image does not have."
-    if not fits_rgb(layer, card):
-        return "This model does not take colour images: split the layer first (Split RGB)."
-    return ""
-
-
-def card_words(card: ModelCard) -> str:
-    """Return what a person should know of a model before running it."""
-    facts = [card.task.replace("-", " "), f"{card.dimensions}-D", f"version {card.version}"]
-    facts += [card.licence] if card.licence else []
-    facts += [f"{m.metric} {m.value:.2f} on {m.dataset}" for m in card.quality[:1]]
-    return "\n".join(line for line in (card.summary, " · ".join(facts)) if line)
+    return misfit(card.inputs[0], described(layer), axes)
 
 
 def _is_image(layer: Any) -> bool:  # noqa: ANN401 # napari is untyped here

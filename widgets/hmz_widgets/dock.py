@@ -12,7 +12,14 @@ from qtpy.QtWidgets import QTabWidget, QVBoxLayout, QWidget
 from hmz_widgets.backend import Backend
 from hmz_widgets.bridge import Bridge
 from hmz_widgets.model_page import ModelPage
-from hmz_widgets.service import Connect, OpenPicture, connect, open_picture
+from hmz_widgets.service import (
+    Connect,
+    OpenKept,
+    OpenPicture,
+    connect,
+    open_kept,
+    open_picture,
+)
 
 
 class ModelZoo(QWidget):  # type: ignore[misc] # Qt has no types that mypy can follow
@@ -26,6 +33,8 @@ class ModelZoo(QWidget):  # type: ignore[misc] # Qt has no types that mypy can f
         Finds the backend; called in a worker.
     open_picture
         Opens a layer's array as a source; called in a worker.
+    open_kept
+        Opens what is kept of the backend's models; called in a worker.
     """
 
     def __init__(
@@ -34,11 +43,14 @@ class ModelZoo(QWidget):  # type: ignore[misc] # Qt has no types that mypy can f
         *,
         connect: Connect = connect,
         open_picture: OpenPicture = open_picture,
+        open_kept: OpenKept = open_kept,
     ) -> None:
         super().__init__()
         self.bridge = Bridge()
         self.backend = Backend(self.bridge, connect)
-        self.model_page = ModelPage(napari_viewer, self.backend, self.bridge, open_picture)
+        self.model_page = ModelPage(
+            napari_viewer, self.backend, self.bridge, open_picture, open_kept
+        )
         self._lay_out()
         self.destroyed.connect(partial(_close, self.__dict__))
         self.backend.find()

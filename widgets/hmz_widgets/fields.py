@@ -21,6 +21,7 @@ from qtpy.QtWidgets import (
 from superqt import QDoubleRangeSlider
 from superqt.utils import signals_blocked
 
+from hmz_widgets.plain_text import plain_tooltip
 from napari_hmz.form import Field, NumberLine, parse_text
 from napari_hmz.form.text import write_text
 from napari_hmz.schema import ParameterValue
@@ -52,7 +53,7 @@ def field_view(field: Field) -> FieldView:
     view = _plain_view(field)
     if field.spec.optional and field.kind in ("number", "integer", "range"):
         view = OptionalView(field, view)
-    view.native.setToolTip(field.tooltip)
+    view.native.setToolTip(plain_tooltip(field.tooltip))
     view.native.setAccessibleName(field.label)
     return view
 

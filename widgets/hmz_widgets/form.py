@@ -8,6 +8,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFormLayout, QLabel, QPushButton, QToolButton, QVBoxLayout, QWidget
 
 from hmz_widgets.fields import FieldView, field_view
+from hmz_widgets.plain_text import plain_tooltip
 from napari_hmz.form import Field, Form
 from napari_hmz.schema import ParameterValue
 
@@ -87,7 +88,7 @@ class _Row:
         self.field = field
         self.view: FieldView = field_view(field)
         self.label = _text(field.label)
-        self.label.setToolTip(field.tooltip)
+        self.label.setToolTip(plain_tooltip(field.tooltip))
         self.fault = _text("")
         self.native = QWidget()
         layout = QVBoxLayout(self.native)

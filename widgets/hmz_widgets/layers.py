@@ -15,7 +15,7 @@ from qtpy.QtCore import QTimer
 from hmz_widgets.appearance import described, looks
 from hmz_widgets.geometry import Geometry
 from napari_hmz.live import Canvas
-from napari_hmz.schema import Axes, AxisName, ModelCard, Region, Run
+from napari_hmz.schema import Axes, AxisName, Region, Run
 from napari_hmz.schema.output_document import LABEL_KINDS
 
 REFRESH_SHARE = 4
@@ -211,8 +211,3 @@ def _add(viewer: Layers, canvas: Canvas, image: Picture, run: Run) -> tuple[list
             )
         )
     return layers, axes
-
-
-def fits_rgb(layer: Any, card: ModelCard) -> bool:  # noqa: ANN401 # napari is untyped here
-    """Return whether a colour image can feed a model: it takes the colours as channels."""
-    return not layer.rgb or len(card.inputs[0].channels) == finest(layer).shape[-1]

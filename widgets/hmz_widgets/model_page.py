@@ -4,24 +4,35 @@ Everything in this module runs in the Qt main thread, except what says that it r
 Asking for models, opening the image and following the run happen in workers (`bridge`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypedDict
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QFrame, QHBoxLayout, QPushButton, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QPushButton,
+    QScrollArea,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
 
 from hmz_widgets.backend import Backend
 from hmz_widgets.bridge import Bridge
-from hmz_widgets.chooser import ImageChooser, ModelChooser, obstacle
+from hmz_widgets.chooser import ImageChooser, obstacle
+from hmz_widgets.description import described
 from hmz_widgets.form import FormView
 from hmz_widgets.layers import Picture, picture
+from hmz_widgets.model_choice import ModelChoice
 from hmz_widgets.options import Options, OptionsView
+from hmz_widgets.plain_text import plain_tooltip
 from hmz_widgets.run_view import RunView
-from hmz_widgets.service import Client, OpenPicture
+from hmz_widgets.service import Client, OpenKept, OpenPicture
 from hmz_widgets.status import StatusView, plain_label
-from napari_hmz.errors import HmzError, VoxelSizeMismatch
+from napari_hmz.errors import VoxelSizeMismatch
 from napari_hmz.forecast import Forecast
 from napari_hmz.form import form_of
 from napari_hmz.live import WatchedRun, perform
@@ -44,6 +55,8 @@ class ModelPage:
         Carries out what takes time.
     open_picture
         Opens a layer's array as a source; called in a worker.
+    open_kept
+        Opens what is kept of the backend's models; called in a worker.
     """
 
     def __init__(
@@ -52,15 +65,16 @@ class ModelPage:
         backend: Backend,
         bridge: Bridge,
         open_picture: OpenPicture,
+        open_kept: OpenKept,
     ) -> None:
         self._viewer, self._backend, self._bridge = viewer, backend, bridge
         self._open = open_picture
         self._run: RunView | None = None
-        self.models = ModelChooser()
+        self.status = StatusView()
+        self.models = ModelChoice(backend, bridge, self.status, open_kept)
         self.image = ImageChooser(viewer)
         self.form: FormView | None = None
         self.options = OptionsView()
-        self.status = StatusView()
         self._lay_out()
         self._wire_up()
 
@@ -71,18 +85,7 @@ class ModelPage:
 
     def refresh(self) -> None:
         """Ask the backend for its models; find it first if need be."""
-        client = self._backend.client
-        if client is None:
-            self._backend.find()
-            return
-        self.models.button.setEnabled(False)
-        self.status.busy("Asking for models …")
-        self._bridge.call(
-            client.models,
-            done=self._take_models,
-            failed=self.status.fail,
-            ended=partial(self.models.button.setEnabled, True),
-        )
+        self.models.refresh()
 
     def run(self) -> None:
         """Start a run of what is chosen; nothing happens while something stands in its way."""
@@ -116,6 +119,7 @@ class ModelPage:
     def close(self) -> None:
         """Let go of the viewer; the run goes on at the backend."""
         self.image.close()
+        self.models.close()
         if self._run is not None:
             self._run.close()
 
@@ -135,19 +139,15 @@ class ModelPage:
         self._run = None
         self._refresh_buttons()
 
-    def _searching(self) -> None:
-        self.models.button.setEnabled(False)
-        self.status.busy("Looking for the backend …")
-        self._refresh_buttons()
+    def _browse(self, browsing: bool) -> None:
+        """Show the catalogue instead of the chosen model, or not any more."""
+        if browsing:
+            self._say_what_fits()
+        self.native.setCurrentIndex(int(browsing))
 
-    def _not_found(self, error: HmzError) -> None:
-        self.models.button.setEnabled(True)
-        self.status.fail(error)
-
-    def _take_models(self, cards: Sequence[ModelCard]) -> None:
-        self.models.show(cards)
-        self.status.rest("" if cards else "The backend offers no models.")
-        self._refresh_buttons()
+    def _say_what_fits(self) -> None:
+        layer = self.image.layer()
+        self.models.suit(None if layer is None else described(layer))
 
     def _model_chosen(self) -> None:
         card = self.models.card()
@@ -173,6 +173,8 @@ class ModelPage:
 
     def _hindrance(self) -> str:
         """Return why nothing can be run now, or nothing."""
+        if self.models.away:
+            return "The backend cannot be reached; ask again with ⟳."
         if self._backend.client is None:
             return ""
         why = obstacle(self.models.card(), self.image.layer(), self.image.axes())
@@ -185,7 +187,7 @@ class ModelPage:
         self.run_button.setEnabled(
             self._backend.client is not None and self._run is None and not why
         )
-        self.run_button.setToolTip(why or "Run the model on the image")
+        self.run_button.setToolTip(plain_tooltip(why) or "Run the model on the image")
         self.plan_button.setEnabled(self.run_button.isEnabled())
         self.cancel_button.setEnabled(self._run is not None)
         self._why.setText(why if self._run is None else "")
@@ -204,19 +206,22 @@ class ModelPage:
         layout.addLayout(self._buttons())
         layout.addWidget(self.status.native)
         layout.addStretch(1)
-        self.native = QScrollArea()
-        self.native.setWidgetResizable(True)
-        self.native.setFrameShape(QFrame.Shape.NoFrame)
-        self.native.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.native.setWidget(content)
+        self._scroll = QScrollArea()
+        self._scroll.setWidgetResizable(True)
+        self._scroll.setFrameShape(QFrame.Shape.NoFrame)
+        self._scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._scroll.setWidget(content)
+        self.native = QStackedWidget()
+        self.native.addWidget(self._scroll)
+        self.native.addWidget(self.models.catalogue.native)
         self._fit()
 
     def _fit(self) -> None:
         """Let the page be no narrower than what it holds: nothing scrolls sideways."""
         self._content.layout().activate()
-        bar = self.native.verticalScrollBar().sizeHint().width()
+        bar = self._scroll.verticalScrollBar().sizeHint().width()
         needed = self._content.minimumSizeHint().width() + bar
-        self.native.setMinimumWidth(max(NARROWEST, needed))
+        self._scroll.setMinimumWidth(max(NARROWEST, needed))
 
     def _buttons(self) -> QHBoxLayout:
         self.run_button = QPushButton("Run")
@@ -232,14 +237,12 @@ class ModelPage:
 
     def _wire_up(self) -> None:
         self.models.changed.connect(self._model_chosen)
-        self.models.refresh.connect(self.refresh)
+        self.models.listed.connect(self._refresh_buttons)
+        self.models.browsing.connect(self._browse)
         self.image.changed.connect(self._image_chosen)
         self.run_button.clicked.connect(self.run)
         self.plan_button.clicked.connect(self.plan)
         self.cancel_button.clicked.connect(self.cancel)
-        self._backend.searching.connect(self._searching)
-        self._backend.changed.connect(self.refresh)
-        self._backend.failed.connect(self._not_found)
         self._refresh_buttons()
 
 

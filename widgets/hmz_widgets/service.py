@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from hmz_widgets.layers import Picture
+from napari_hmz.catalogue import KeptCards, kept_cards
 from napari_hmz.forecast import Forecast
 from napari_hmz.live import WatchedRun
 from napari_hmz.schema import ModelCard, ParameterValue
@@ -63,11 +64,26 @@ class OpenPicture(Protocol):
         """Return a source of the picture, widened to one of `dtypes` if need be."""
 
 
+class OpenKept(Protocol):
+    """Opens what is kept of the backend's models for the time when it is away."""
+
+    def __call__(self) -> KeptCards:
+        """Return what is kept."""
+
+
 def connect() -> Client:
     """Connect to the backend of the settings; without one, to this machine's own."""
     from napari_hmz import client
 
     return client.connect()
+
+
+def open_kept() -> KeptCards:
+    """Open what is kept of the models of the settings' backend."""
+    from napari_hmz.settings import load_settings
+
+    settings = load_settings()
+    return kept_cards(settings.state_dir, settings.url or f"local {settings.engine}")
 
 
 def open_picture(picture: Picture, dtypes: tuple[str, ...], /) -> Any:  # noqa: ANN401 # a Source
