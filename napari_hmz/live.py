@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -45,6 +46,10 @@ class WatchedRun(Protocol):
     @property
     def transfer(self) -> Carrier:
         """Counts what this process carries for the run."""
+
+    @property
+    def stored_at(self) -> Path | None:
+        """Where this process writes the results; None if it does not."""
 
     def info(self) -> Run:
         """Return the run as the backend knows it."""
@@ -95,6 +100,8 @@ class Ended:
     """The run is over: done, failed or cancelled."""
 
     run: Run
+    stored_at: Path | None = None
+    """Where its results are written, complete by now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +134,11 @@ class Canvas:
     high: float = 0.0
     _provisional: dict[str, tuple[Region, NDArray[Any]]] = field(default_factory=dict)
     _shown: dict[int, int] = field(default_factory=dict)
+
+    @property
+    def is_in_file(self) -> bool:
+        """Whether the values are too many for memory, and lie in a temporary file."""
+        return isinstance(self.array, np.memmap)
 
     def fill(self, done: ChunkDone, values: NDArray[Any] | None) -> None:
         """Write a chunk that has arrived; None: it is all fill value."""
@@ -211,7 +223,7 @@ def follow(handle: WatchedRun, *, memory_cap_bytes: int = MEMORY_CAP_BYTES) -> I
             yield Advanced(gauge.standing())
         if isinstance(event, StateChanged) and event.state in ENDED:
             break
-    yield Ended(_end(handle))
+    yield _end(handle)
 
 
 def perform(start: Callable[[], WatchedRun]) -> Iterator[Update]:
@@ -222,16 +234,19 @@ def perform(start: Callable[[], WatchedRun]) -> Iterator[Update]:
         yield Broken(error)
 
 
-def _end(handle: WatchedRun) -> Run:
+def _end(handle: WatchedRun) -> Ended:
     """Return the run as it ended; raise why this side has cancelled it, if it has.
 
-    A run whose image cannot be read or sent is cancelled by the client: only `wait` tells why.
+    A run whose image cannot be read or sent is cancelled by the client: only `wait` tells why. It
+    also waits for what is written here.
     """
     run = handle.info()
     if run.state == "cancelled":
         with suppress(RunCancelled):  # by the person
             handle.wait()
-    return run
+    if run.state != "done" or handle.stored_at is None:
+        return Ended(run)
+    return Ended(handle.wait(), handle.stored_at)
 
 
 def _take(handle: WatchedRun, canvases: Mapping[str, Canvas], event: Event) -> Iterator[Filled]:

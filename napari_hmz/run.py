@@ -7,6 +7,7 @@ Threads: the methods may be called from any thread. The transfers have threads o
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, Protocol, Self
 
 import zarr
@@ -25,6 +26,10 @@ _GRACE_S = 10.0
 
 class RunOutput(Protocol):
     """Where the results of a run are written on this machine."""
+
+    @property
+    def path(self) -> Path:
+        """Of the store."""
 
     def wants(self, done: ChunkDone, /) -> bool:
         """Return whether a chunk that is done shall be fetched."""
@@ -93,6 +98,11 @@ class Run:
     def plan(self) -> schema.Plan:
         """What the run does, and what was doubtful in what was asked."""
         return self._last.plan
+
+    @property
+    def stored_at(self) -> Path | None:
+        """Where this process writes the results; None if it does not."""
+        return None if self._output is None else self._output.path
 
     def info(self) -> schema.Run:
         """Return the run as the backend knows it now.

@@ -7,6 +7,7 @@ how far it may go. Its methods may be called from any thread, as the real client
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -72,6 +73,8 @@ class FakeClient:
         An error that watching ends with, after the first block.
     unsendable
         What keeps the image from being sent after the first block: the run is then cancelled.
+    stored_at
+        Where runs say that their results are written; nothing is.
     """
 
     cards: Sequence[ModelCard]
@@ -80,6 +83,7 @@ class FakeClient:
     refuse: HmzError | None = None
     break_off: HmzError | None = None
     unsendable: HmzError | None = None
+    stored_at: Path | None = None
     pictures: Mapping[str, bytes] = field(default_factory=dict)
     """Thumbnails by model."""
     closed: bool = False
@@ -178,6 +182,7 @@ class FakeRun:
         self._card, self._source = card, source
         self._gate, self._break_off = client.gate, client.break_off
         self._unsendable = client.unsendable
+        self.stored_at = client.stored_at
         self._output = _output_array(card, source.request, client.block)
         shape = tuple(self._output.shape[axis] for axis in self._output.axes)
         self._array = np.zeros(shape, self._output.dtype)

@@ -1,5 +1,6 @@
 """Following a run: canvases fill, joins are shown, faults are the last word."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -157,3 +158,16 @@ def test_a_final_chunk_is_not_touched_by_joins() -> None:
     canvas.fill(done("c/0", region, final=True), np.full((1, 5), 2, np.uint32))
     assert canvas.merge([(2, 1)]) == []
     assert canvas.array[0].tolist() == [2] * 5
+
+
+def test_what_is_written_here_is_complete_before_the_end_is_told(tmp_path: Path) -> None:
+    last = updates(FakeClient([card()], stored_at=tmp_path))[-1]
+    assert isinstance(last, Ended)
+    assert last.stored_at == tmp_path
+    assert updates(FakeClient([card()]))[-1] == Ended(last.run)
+
+
+def test_an_output_that_memory_cannot_hold_is_filled_in_a_file() -> None:
+    output = begun(updates(FakeClient([card()]))).canvases["labels"].output
+    assert blank(output, memory_cap_bytes=0).is_in_file
+    assert not blank(output).is_in_file

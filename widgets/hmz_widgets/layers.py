@@ -4,7 +4,7 @@
 nothing of napari: worker threads read its data, never the layer.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, Protocol
@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 from qtpy.QtCore import QTimer
 
-from hmz_widgets.appearance import described, looks
+from hmz_widgets.appearance import Look, described, looks
 from hmz_widgets.geometry import Geometry
 from napari_hmz.live import Canvas
 from napari_hmz.schema import Axes, AxisName, Region, Run
@@ -110,8 +110,14 @@ class OutputLayer:
 
     def __init__(self, viewer: Layers, canvas: Canvas, image: Picture, run: Run) -> None:
         self._viewer, self._canvas = viewer, canvas
-        self._layers, self._axes = _add(viewer, canvas, image, run)
+        self._image, self._run = image, run
         self._start = {axis: ends[0] for axis, ends in run.plan.region.items()}
+        self._edited = False
+        self._looks = looks(canvas.output, image.axes)
+        self._axes = self._looks[0].axes(canvas.output)
+        self._layers = [
+            self._add(look, look.part(canvas.array, canvas.output)) for look in self._looks
+        ]
         self._dirty: list[Region] = []
         self._timer = QTimer()
         self._timer.setSingleShot(True)
@@ -150,6 +156,60 @@ class OutputLayer:
         """Stop redrawing; the layer stays."""
         self._timer.stop()
 
+    @property
+    def is_in_file(self) -> bool:
+        """Whether the layers show a temporary file, since memory could not hold the output."""
+        return self._canvas.is_in_file
+
+    def show_stored(self, levels: Sequence[Any]) -> None:
+        """Show the levels of a store instead of the temporary file.
+
+        Layers that the person has painted in stay as they are.
+        """
+        if self._edited:
+            return
+        for place, old in enumerate(self._layers):
+            if old in self._present():
+                look = self._looks[place]
+                parts = [look.part(level, self._canvas.output) for level in levels]
+                self._layers[place] = self._replaced(old, look, parts)
+
+    def _add(self, look: Look, data: Any) -> Any:  # noqa: ANN401 # an array, or levels; a layer
+        output = self._canvas.output
+        name = f"{self._image.name} {output.name} ({self._run.plan.model})"
+        add: Callable[..., Any] = self._viewer.add_labels
+        if look.layer_type == "image":
+            add = self._viewer.add_image
+        layer = add(
+            data,
+            name=f"{name}: {look.word}" if look.word else name,
+            metadata={
+                "hmz": self._run.provenance.model_dump(mode="json"),
+                "hmz_output": described(output),
+            },
+            multiscale=isinstance(data, list),
+            **self._image.geometry.of_output(self._axes, self._start).layer_arguments(),
+            **look.arguments,
+        )
+        if look.layer_type == "labels":
+            layer.events.paint.connect(self._painted)
+        return layer
+
+    def _replaced(self, old: Any, look: Look, parts: list[Any]) -> Any:  # noqa: ANN401 # layers
+        """Put a layer of a store into the place of an old one, and return it."""
+        layers = self._viewer.layers
+        new = self._add(look, parts if len(parts) > 1 else parts[0])
+        new.visible, new.opacity = old.visible, old.opacity
+        self._span(new)
+        layers.move(layers.index(new), layers.index(old))
+        name = old.name
+        layers.remove(old)
+        new.name = name
+        return new
+
+    def _painted(self, _event: object = None) -> None:
+        self._edited = True
+
     def _redraw(self) -> None:
         regions, self._dirty = self._dirty, []
         layers = [layer for layer in self._present() if layer.visible]
@@ -187,27 +247,3 @@ class OutputLayer:
         canvas = self._canvas
         if canvas.output.kind not in _FIXED_CONTRAST and canvas.low < canvas.high:
             layer.contrast_limits = (canvas.low, canvas.high)
-
-
-def _add(viewer: Layers, canvas: Canvas, image: Picture, run: Run) -> tuple[list[Any], Axes]:
-    """Add the layers of a canvas; return them, and their axes."""
-    output = canvas.output
-    start: dict[AxisName, int] = {axis: ends[0] for axis, ends in run.plan.region.items()}
-    metadata = {"hmz": run.provenance.model_dump(mode="json"), "hmz_output": described(output)}
-    name = f"{image.name} {output.name} ({run.plan.model})"
-    layers, axes = [], output.axes
-    for look in looks(output, image.axes):
-        axes = look.axes(output)
-        add: Callable[..., Any] = viewer.add_labels
-        if look.layer_type == "image":
-            add = viewer.add_image
-        layers.append(
-            add(
-                look.part(canvas.array, output),
-                name=f"{name}: {look.word}" if look.word else name,
-                metadata=dict(metadata),
-                **image.geometry.of_output(axes, start).layer_arguments(),
-                **look.arguments,
-            )
-        )
-    return layers, axes

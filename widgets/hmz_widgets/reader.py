@@ -42,11 +42,8 @@ def read_results(path: str | list[str]) -> list[LayerData]:
 
 def stored_layers(image: StoredImage, stem: str) -> list[LayerData]:
     """Return the layers of one image or output; their names begin with `stem`."""
-    levels = _opened(image)
-    output = image.array
-    if output.kind in LABEL_KINDS and output.shape.get("c") == 1:  # the same for all channels
-        at = output.axes.index("c")
-        levels = [level[(slice(None),) * at + (0,)] for level in levels]
+    levels, output = _opened(image), image.array
+    if _is_same_for_all_channels(output):
         output = output.model_copy(update={"axes": tuple(a for a in output.axes if a != "c")})
     metadata: dict[str, Any] = {"hmz_output": described(output)}
     if image.provenance is not None:
@@ -65,8 +62,26 @@ def stored_layers(image: StoredImage, stem: str) -> list[LayerData]:
     return found
 
 
+def stored_levels(path: Path) -> dict[str, list[Any]]:
+    """Return the levels of each output of a store, the finest first (in a worker).
+
+    Raises
+    ------
+    SourceUnreadable
+        If the store is none of ours, or damaged.
+    """
+    return {image.array.name: _opened(image) for image in stored_results(path)}
+
+
+def _is_same_for_all_channels(output: OutputArray) -> bool:
+    return output.kind in LABEL_KINDS and output.shape.get("c") == 1
+
+
 def _opened(image: StoredImage) -> list[Any]:
-    """Return the levels of an image: the finest in memory, or all of them as they lie."""
+    """Return the levels of an image: the finest in memory, or all of them as they lie.
+
+    Labels that are the same for all channels come without that axis.
+    """
     import dask.array as da
     import zarr
     from zarr.storage import LocalStore
@@ -74,9 +89,12 @@ def _opened(image: StoredImage) -> list[Any]:
     arrays = [
         zarr.open_array(LocalStore(level, read_only=True), mode="r") for level in image.levels
     ]
-    if arrays[0].nbytes <= IN_MEMORY_BYTES:
-        return [np.asarray(arrays[0][...])]
-    return [da.from_zarr(array) for array in arrays]
+    small = arrays[0].nbytes <= IN_MEMORY_BYTES
+    levels = [np.asarray(arrays[0][...])] if small else [da.from_zarr(array) for array in arrays]
+    if not _is_same_for_all_channels(image.array):
+        return levels
+    at = image.array.axes.index("c")
+    return [level[(slice(None),) * at + (0,)] for level in levels]
 
 
 def _place(axes: Axes, output: OutputArray) -> dict[str, Any]:

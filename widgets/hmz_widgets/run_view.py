@@ -3,16 +3,18 @@
 Lives in the Qt main thread; the bridge brings the updates there.
 """
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
 from hmz_widgets.bridge import Bridge
 from hmz_widgets.gaze import Gaze
 from hmz_widgets.layers import OutputLayer, Picture
+from hmz_widgets.reader import stored_levels
 from hmz_widgets.status import StatusView, result_line
 from napari_hmz.errors import HmzError, RunFailed, from_problem
 from napari_hmz.live import Advanced, Begun, Broken, Ended, Filled, Update, WatchedRun
-from napari_hmz.schema import Region, Run
+from napari_hmz.schema import Region
 
 
 class RunView:
@@ -52,7 +54,7 @@ class RunView:
         elif isinstance(update, Begun):
             self._begin(update)
         elif isinstance(update, Ended):
-            self._end(update.run)
+            self._end(update)
         else:
             self._break(update)
 
@@ -95,7 +97,8 @@ class RunView:
         if self._unwanted and self._handle is not None:
             self._bridge.call(self._handle.cancel, done=_ignore, failed=self._status.fail)
 
-    def _end(self, run: Run) -> None:
+    def _end(self, ended: Ended) -> None:
+        run = ended.run
         for output in self._outputs.values():
             output.finish()
         if run.state == "failed":
@@ -103,6 +106,15 @@ class RunView:
             self._status.fail(self.error)
         else:
             self._status.rest(result_line(run))
+        if ended.stored_at and any(output.is_in_file for output in self._outputs.values()):
+            levels = partial(stored_levels, ended.stored_at)
+            self._bridge.call(levels, done=self._show_stored, failed=self._status.fail)
+
+    def _show_stored(self, levels: Mapping[str, list[Any]]) -> None:
+        """Show what is larger than memory from its store: by level, and only what is seen."""
+        for name, output in self._outputs.items():
+            if output.is_in_file and name in levels:
+                output.show_stored(levels[name])
 
     def _break(self, broken: Broken) -> None:
         for output in self._outputs.values():
