@@ -42,24 +42,26 @@ def viewer(
 
 
 def opened(viewer: Untyped, qtbot: QtBot, model: str) -> Untyped:
+    """Open the dock, and return its page where a model is run, with a model chosen."""
     _, dock = viewer.window.add_plugin_dock_widget("napari-hmz", "Model Zoo")
-    qtbot.waitUntil(lambda: dock.models.card() is not None, timeout=RUN_MS)
-    dock.models.choose(model)
-    assert dock.run_button.isEnabled()
-    return dock
+    page = dock.model_page
+    qtbot.waitUntil(lambda: page.models.card() is not None, timeout=RUN_MS)
+    page.models.choose(model)
+    assert page.run_button.isEnabled()
+    return page
 
 
 def test_components_from_the_dock_are_those_of_the_whole(viewer: Untyped, qtbot: QtBot) -> None:
-    dock = opened(viewer, qtbot, "components")
-    dock.form.show({"threshold": LEVEL})
-    dock.run_button.click()
-    qtbot.waitUntil(lambda: bool(dock.run_button.isEnabled()), timeout=RUN_MS)
-    assert not dock.status.message
+    page = opened(viewer, qtbot, "components")
+    page.form.show({"threshold": LEVEL})
+    page.run_button.click()
+    qtbot.waitUntil(lambda: bool(page.run_button.isEnabled()), timeout=RUN_MS)
+    assert not page.status.message
     image, labels = viewer.layers
-    assert dock.form.values()["connectivity"] == "faces"
+    assert page.form.values()["connectivity"] == "faces"
     expected, count = ndimage.label(image.data > LEVEL)
     np.testing.assert_array_equal(labels.data, expected)
-    assert dock.status.line == f"Done: {count} objects."
+    assert page.status.line == f"Done: {count} objects."
     np.testing.assert_allclose(labels.scale, image.scale)
     assert labels.units == image.units
     assert labels.axis_labels == ("z", "y", "x")
@@ -68,10 +70,10 @@ def test_components_from_the_dock_are_those_of_the_whole(viewer: Untyped, qtbot:
 
 
 def test_a_restored_image_lies_on_its_image(viewer: Untyped, qtbot: QtBot) -> None:
-    dock = opened(viewer, qtbot, "denoise")
-    dock.run_button.click()
-    qtbot.waitUntil(lambda: bool(dock.run_button.isEnabled()), timeout=RUN_MS)
-    assert not dock.status.message
+    page = opened(viewer, qtbot, "denoise")
+    page.run_button.click()
+    qtbot.waitUntil(lambda: bool(page.run_button.isEnabled()), timeout=RUN_MS)
+    assert not page.status.message
     image, restored = viewer.layers
     np.testing.assert_allclose(restored.scale, image.scale)
     low, high = restored.contrast_limits
@@ -83,13 +85,11 @@ def test_a_restored_image_lies_on_its_image(viewer: Untyped, qtbot: QtBot) -> No
 def test_an_image_that_cannot_be_sent_without_loss_is_refused(
     viewer: Untyped, qtbot: QtBot
 ) -> None:
-    dock = opened(viewer, qtbot, "nuclei-2d")
-    dock.image.choose(viewer.add_image(np.full((64, 64), 1e300), name="doubles"))
-    dock.run_button.click()
-    qtbot.waitUntil(lambda: bool(dock.status.message), timeout=RUN_MS)
-    assert "float64" in dock.status.message
+    page = opened(viewer, qtbot, "nuclei-2d")
+    page.image.choose(viewer.add_image(np.full((64, 64), 1e300), name="doubles"))
+    assert "float64" in page._why.text()
+    assert not page.run_button.isEnabled()
     assert len(viewer.layers) == 2
-    assert dock.run_button.isEnabled()
 
 
 def test_a_layer_that_cannot_be_read_says_so(viewer: Untyped, qtbot: QtBot) -> None:
@@ -105,20 +105,20 @@ def test_a_layer_that_cannot_be_read_says_so(viewer: Untyped, qtbot: QtBot) -> N
     lazy = viewer.add_image(
         dask.array.concatenate(planes), name="lazy", contrast_limits=(0, 2), visible=False
     )
-    dock = opened(viewer, qtbot, "components")
-    dock.image.choose(lazy)
-    dock.run_button.click()
-    qtbot.waitUntil(lambda: bool(dock.status.message), timeout=RUN_MS)
-    assert "the disk is gone" in dock.status.message
+    page = opened(viewer, qtbot, "components")
+    page.image.choose(lazy)
+    page.run_button.click()
+    qtbot.waitUntil(lambda: bool(page.status.message), timeout=RUN_MS)
+    assert "the disk is gone" in page.status.message
 
 
 def test_closing_the_viewer_leaves_the_run_to_the_backend(
     viewer: Untyped, client: Client, qtbot: QtBot
 ) -> None:
-    dock = opened(viewer, qtbot, "nuclei-2d")
+    page = opened(viewer, qtbot, "nuclei-2d")
     known = {run.id for run in client.runs()}
-    dock.run_button.click()
-    qtbot.waitUntil(lambda: "of 60 blocks" in dock.status.line, timeout=RUN_MS)
+    page.run_button.click()
+    qtbot.waitUntil(lambda: "of 60 blocks" in page.status.line, timeout=RUN_MS)
     (run,) = (run for run in client.runs() if run.id not in known)
     qtbot.waitUntil(lambda: sent(client, run.id), timeout=RUN_MS)
     viewer.close()

@@ -147,6 +147,19 @@ def test_an_older_version_can_be_chosen(page: CataloguePage) -> None:
     assert [card.version for card in chosen] == ["1"]
 
 
+def test_the_details_say_what_it_needs_how_good_and_how_fast_it_is(
+    page: CataloguePage, make_card: MakeCard
+) -> None:
+    figure = {"metric": "AP@0.5", "value": 0.9, "dataset": "cells"}
+    page.show([make_card(voxels_per_s_here=2e6, quality=[figure], licence="MIT")])
+    rows = {title: label.text() for title, label in page.details.rows.items()}
+    assert "axes y, x" in rows["Needs"]
+    assert rows["Quality"] == "AP@0.5 0.9 on cells"
+    assert rows["Speed"] == "2.0 M voxels/s, as measured on this backend"
+    assert (rows["Access"], rows["Licence"]) == ("open to all", "MIT")
+    assert page.details.rows["Authors"].isHidden(), "there are none"
+
+
 def test_the_citation_can_be_copied(page: CataloguePage, make_card: MakeCard) -> None:
     page.show([make_card(citations=[{"text": "Paper", "doi": "10.1234/x"}])])
     page.details.copy_button.click()
