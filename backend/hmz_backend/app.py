@@ -38,6 +38,7 @@ from hmz_backend.settings import Settings
 from hmz_backend.stores.cache import ChunkCache
 from hmz_backend.stores.staging import StagingArea
 from napari_hmz.errors import HmzError
+from napari_hmz.priority import step_back
 from napari_hmz.schema import wire
 from napari_hmz.version import __version__
 
@@ -114,7 +115,9 @@ async def _running(
     make_executor: MakeExecutor | None,
 ) -> AsyncIterator[None]:
     database = Database.open(settings.database_address)
-    threads = ThreadPoolExecutor(settings.threads, thread_name_prefix="hmz-work")
+    threads = ThreadPoolExecutor(
+        settings.threads, thread_name_prefix="hmz-work", initializer=step_back
+    )
     # Who asks for a card does not queue behind tiles.
     looking = ThreadPoolExecutor(1, thread_name_prefix="hmz-look")
     dispatcher = Dispatcher(

@@ -60,10 +60,30 @@ class ChunkDecoder:
             name = (document.get("compressor") or {}).get("id")
             first = (_STEPS[name],) if name else ()
             return cls(shape, np.dtype(document["dtype"]), order, first, fill)
-        codecs = document["codecs"]
+        return cls._of_codecs(shape, request.dtype, document["codecs"], fill)
+
+    @classmethod
+    def of_document(cls, document: Mapping[str, Any]) -> Self | None:
+        """Return the decoder of an array by its `zarr.json`; none if a codec is not known here."""
+        codecs = document.get("codecs", ())
+        known = {*_STEPS, "bytes", "transpose"}
+        if document.get("zarr_format") == _V2 or not {c["name"] for c in codecs} <= known:
+            return None
+        shape = tuple(document["chunk_grid"]["configuration"]["chunk_shape"])
+        fill = _fill_value(document.get("fill_value"), np.dtype(document["data_type"]))
+        return cls._of_codecs(shape, document["data_type"], codecs, fill)
+
+    @classmethod
+    def _of_codecs(
+        cls,
+        shape: tuple[int, ...],
+        dtype: str,
+        codecs: Sequence[Mapping[str, Any]],
+        fill: NDArray[Any],
+    ) -> Self:
         names = [codec["name"] for codec in reversed(codecs)]
         steps = tuple(_STEPS[name] for name in names if name in _STEPS)
-        return cls(shape, _v3_dtype(request.dtype, codecs), _v3_order(shape, codecs), steps, fill)
+        return cls(shape, _v3_dtype(dtype, codecs), _v3_order(shape, codecs), steps, fill)
 
     @property
     def size(self) -> int:

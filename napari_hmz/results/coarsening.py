@@ -14,13 +14,13 @@ Threads: different chunks may be filled at once; a thread holds one coarse chunk
 import itertools
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from zarr.storage import LocalStore
 
 from napari_hmz.results.levels import mean, nearest, regions_of
+from napari_hmz.results.local_chunks import LocalChunks
 from napari_hmz.schema import AxisName, Region, Sizes, slices
 
 if TYPE_CHECKING:
@@ -52,6 +52,11 @@ class Coarsening:
     axes: tuple[AxisName, ...]
     step: Mapping[AxisName, int]
     is_labels: bool
+    _local: LocalChunks | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Find out how the finer level is best read."""
+        object.__setattr__(self, "_local", LocalChunks.of(self.fine))
 
     def places(self) -> Iterator[Place]:
         """Yield every chunk of this level, in raster order."""
@@ -109,9 +114,23 @@ class Coarsening:
         self.coarse[slices(self._region(place), self.axes)] = self.coarse.fill_value
 
     def _made(self, region: Region) -> "NDArray[Any]":
-        values = np.asarray(self.fine[slices(self._wide(region), self.axes)])
+        values = self._read(self._wide(region))
         steps = [self.step[axis] for axis in self.axes]
         return nearest(values, steps) if self.is_labels else mean(values, steps)
+
+    def _read(self, region: Region) -> "NDArray[Any]":
+        """Return a region of the finer level, which often is one chunk of it."""
+        sizes = zip(region.values(), self.fine.chunks, self.fine.shape, strict=True)
+        is_chunk = all(
+            start % chunk == 0 and stop == min(start + chunk, extent)
+            for (start, stop), chunk, extent in sizes
+        )
+        if self._local is None or not is_chunk:
+            return np.asarray(self.fine[slices(region, self.axes)])
+        starts = (start for start, _ in region.values())
+        return self._local.read(
+            tuple(start // chunk for start, chunk in zip(starts, self.fine.chunks, strict=True))
+        )
 
     def _region(self, place: Place) -> Region:
         pairs = zip(self.axes, place, self.coarse.chunks, self.coarse.shape, strict=True)
@@ -137,10 +156,6 @@ class Coarsening:
         }
 
     def _may_hold(self, place: Place) -> bool:
-        """Return whether a finer chunk is stored; also if the store cannot be looked at."""
-        store = self.fine.store
-        if not isinstance(store, LocalStore) or self.fine.fill_value != 0 or self.fine.shards:
-            return True
-        folder = store.root / self.fine.path
-        keys = map(self.fine.metadata.encode_chunk_key, self.below(place))
-        return any((folder / key).exists() for key in keys)
+        """Return whether a finer chunk is stored; also if that cannot be looked at."""
+        local = self._local
+        return local is None or any(local.path(each).exists() for each in self.below(place))

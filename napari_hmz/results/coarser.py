@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_hmz.priority import step_back
 from napari_hmz.results.coarsening import Coarsening, Place
 
 if TYPE_CHECKING:
@@ -71,6 +72,8 @@ class CoarserLevels:
         ------
         OSError
             If it cannot be written; what is made stays.
+        ChunkCorrupt
+            If the file of a finer chunk is damaged.
         """
         with self._guard:
             thread = self._thread
@@ -89,12 +92,13 @@ class CoarserLevels:
         return self._levels
 
     def _work(self) -> None:
+        step_back()
         while (place := self._next()) is not None:
             if self._failed:
                 continue
             try:
                 self._climb(place)
-            except OSError:  # what is left is made at the end, where the error is told
+            except Exception:  # noqa: BLE001 # whatever it is, it is met again and told at the end
                 self._failed = True
 
     def _next(self) -> Place | None:

@@ -9,6 +9,8 @@ import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from napari_hmz.priority import step_back
+
 T = TypeVar("T")
 
 
@@ -66,6 +68,7 @@ class Workers(Generic[T]):
         return None
 
     def _run(self) -> None:
+        step_back()
         while not self._abandoned.is_set():
             try:
                 item = self._queue.get(timeout=0.2)

@@ -1,6 +1,7 @@
 """Coarser levels made while chunks come: the same values in any order, whatever comes between."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,8 +9,10 @@ import pytest
 import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from zarr.storage import MemoryStore
+from zarr.abc.store import Store
+from zarr.storage import LocalStore, MemoryStore
 
+from napari_hmz.errors import ChunkCorrupt
 from napari_hmz.results.coarsening import Coarsening, Place
 from napari_hmz.results.coarser import CoarserLevels
 
@@ -20,8 +23,13 @@ CHUNKS = (3, 4, 5)
 class Pyramid:
     """Three levels of a volume in memory; the finest is filled chunk by chunk."""
 
-    def __init__(self, values: "np.ndarray[Any, Any]", steps: Sequence[Sequence[int]]) -> None:
-        store = MemoryStore()
+    def __init__(
+        self,
+        values: "np.ndarray[Any, Any]",
+        steps: Sequence[Sequence[int]],
+        folder: Path | None = None,
+    ) -> None:
+        store = MemoryStore() if folder is None else LocalStore(folder)
         self.values = values
         self.arrays = [self._array(store, values.shape, 0)]
         shape = values.shape
@@ -42,7 +50,7 @@ class Pyramid:
     def coarse(self) -> list["np.ndarray[Any, Any]"]:
         return [np.asarray(array[...]) for array in self.arrays[1:]]
 
-    def _array(self, store: MemoryStore, shape: Sequence[int], number: int) -> "zarr.Array[Any]":
+    def _array(self, store: Store, shape: Sequence[int], number: int) -> "zarr.Array[Any]":
         return zarr.create_array(
             store, name=str(number), shape=tuple(shape), chunks=CHUNKS, dtype="u2"
         )
@@ -58,12 +66,15 @@ def at_once(pyramid: Pyramid) -> list["np.ndarray[Any, Any]"]:
 
 @settings(deadline=None, max_examples=40)
 @given(st.data())
-def test_levels_are_the_same_in_whatever_order_chunks_come(data: st.DataObject) -> None:
+@pytest.mark.parametrize("on_disk", [False, True])
+def test_levels_are_the_same_in_whatever_order_chunks_come(
+    tmp_path_factory: pytest.TempPathFactory, on_disk: bool, data: st.DataObject
+) -> None:
     shape = tuple(data.draw(st.integers(1, 23)) for _ in range(3))
     step = st.tuples(*[st.sampled_from([1, 2])] * 3)
     steps = data.draw(st.lists(step, min_size=1, max_size=2))
     values = np.random.default_rng(0).integers(1, 255, shape).astype("u2")
-    pyramid = Pyramid(values, steps)
+    pyramid = Pyramid(values, steps, tmp_path_factory.mktemp("p") if on_disk else None)
     levels = CoarserLevels(lambda: pyramid.coarsenings)
     order = data.draw(st.permutations(pyramid.places))
     told = data.draw(st.integers(0, len(order)))  # the others came in an earlier process
@@ -93,6 +104,18 @@ def test_what_becomes_nothing_is_cleared_in_all_levels() -> None:
         levels.changed(place)
     levels.finish()
     assert not pyramid.coarse()[0].any()
+
+
+def test_a_damaged_chunk_is_told_at_the_end(tmp_path: Path) -> None:
+    pyramid = Pyramid(np.full((6, 8, 10), 7, "u2"), [(1, 2, 1)], tmp_path)
+    levels = CoarserLevels(lambda: pyramid.coarsenings)
+    for place in pyramid.places:
+        pyramid.write(place)
+    (tmp_path / "0" / "c" / "0" / "0" / "0").write_bytes(b"no chunk")
+    for place in pyramid.places:
+        levels.final(place)
+    with pytest.raises(ChunkCorrupt):
+        levels.finish()
 
 
 def test_little_is_left_to_do_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:

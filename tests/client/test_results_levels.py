@@ -20,6 +20,7 @@ from napari_hmz.results.levels import (
     nearest,
     regions_of,
 )
+from napari_hmz.results.local_chunks import LocalChunks
 
 ARRAYS = hnp.arrays(
     st.sampled_from([np.uint8, np.uint32, np.float32]),
@@ -83,13 +84,13 @@ def test_what_is_not_stored_is_neither_read_nor_written(
     coarse = zarr.create_array(
         LocalStore(tmp_path), name="b", shape=small, chunks=(4, 4), dtype="u2"
     )
-    once = zarr.Array.__getitem__
+    once = LocalChunks.read
 
-    def counted(array: "zarr.Array[Any]", part: Any) -> Any:  # noqa: ANN401 # as zarr has it
-        read.append(part)
-        return once(array, part)
+    def counted(chunks: LocalChunks, place: tuple[int, ...]) -> NDArray[Any]:
+        read.append(place)
+        return once(chunks, place)
 
-    monkeypatch.setattr(zarr.Array, "__getitem__", counted)
+    monkeypatch.setattr(LocalChunks, "read", counted)
     level = Coarsening(fine, coarse, ("y", "x"), {"y": 2, "x": 2}, is_labels=True)
     CoarserLevels(lambda: [level]).finish()
     assert 0 < len(read) <= 4  # one coarse chunk, from four finer ones

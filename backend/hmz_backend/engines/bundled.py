@@ -22,6 +22,7 @@ from types import TracebackType
 
 from hmz_backend.engines.environment import Environment, default_prefix, install, library_folder
 from napari_hmz.errors import EngineUnavailable
+from napari_hmz.priority import let_others_go_first
 
 __all__ = ["Ports", "RunningTriton", "install", "start"]
 
@@ -210,6 +211,7 @@ def start(
             stderr=output,
             start_new_session=True,  # Ctrl-C is for us, who then stop it in order
         )
+    let_others_go_first(process.pid)
     running = RunningTriton(process, filled, log, name)
     try:
         _await_ready(running, timeout_s)

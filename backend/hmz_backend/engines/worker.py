@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from hmz_backend.serving import PackageBroken, ServedModel, ServingError
 from hmz_backend.serving.errors import cause_of
+from napari_hmz.priority import step_back
 
 KEPT = 4
 """Models kept loaded in one worker; the one used longest ago goes first."""
@@ -102,6 +103,7 @@ def answer(shelf: Shelf, job: Job) -> Done | Refused:
 
 def main(connection: Connection, threads: int) -> None:
     """Answer jobs until the pipe is closed."""
+    step_back()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which closes the pipe
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))
     shelf = Shelf(threads)
