@@ -227,3 +227,27 @@ def test_a_hundred_thousand_rows_are_shown_and_sorted_at_once(qtbot: QtBot) -> N
     row = model.row_of(77)
     assert row is not None
     assert model.label(row) == 77
+
+
+@pytest.mark.gui
+def test_the_dock_works_in_napari_s_window_and_leaves_nothing_behind(
+    make_napari_viewer_proxy: Untyped, qtbot: QtBot, tmp_path: Path
+) -> None:
+    viewer = make_napari_viewer_proxy()
+    dock = ObjectDock(viewer)
+    viewer.window.add_dock_widget(dock, name="Object table")
+    image = viewer.add_image(np.ones((6, 40, 50), np.uint8), name="below")
+    layer = viewer.add_labels(cells())
+    dock.image.choose(image)
+    measured(dock, qtbot)
+    dock.view.selectRow(2)
+    assert layer.selected_label == 9
+    np.testing.assert_allclose(camera_of(viewer).center[-2:], [33.5, 43.5])
+    assert viewer.dims.current_step[0] in (4, 5)
+    layer.selected_label = 3
+    assert [index.row() for index in dock.view.selectionModel().selectedRows()] == [0]
+    dock.export.offer()
+    dock.export.export_to(layer, tmp_path / "o.ome.zarr")
+    qtbot.waitUntil(lambda: dock.status.line.startswith("Saved"))
+    viewer.layers.remove(layer)
+    assert dock.model.rowCount() == 0
