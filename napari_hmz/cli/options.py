@@ -107,4 +107,14 @@ VoxelSize = Annotated[
         show_default=False,
     ),
 ]
+Beside = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--beside",
+        metavar="IMAGE",
+        help="Another image, as the next channel: for a model that takes several channels, which"
+        " lie in a file each. May be repeated.",
+        show_default=False,
+    ),
+]
 WithImage = Annotated[bool, typer.Option(help="Write the image beside the result.")]

@@ -36,13 +36,14 @@ def plan(
     channel: options.Channel = None,
     time: options.Time = None,
     voxel_size: options.VoxelSize = None,
+    beside: options.Beside = None,
     with_image: options.WithImage = False,
     url: options.Url = None,
     engine: options.Engine = None,
     json: options.Json = False,
 ) -> None:
     """Say what a run would do and cost, or why it cannot be done and what would help."""
-    image = ImageWords(source, axes, level, channel, time, voxel_size)
+    image = ImageWords(source, axes, level, channel, time, voxel_size, beside)
     wish = RunWords(
         parameters=parameter,
         region=region,

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from napari_hmz.cli import words
 from napari_hmz.run_options import RunOptions
 from napari_hmz.schema import AxisName, ModelCard
 from napari_hmz.settings import load_settings
-from napari_hmz.sources import Source, open_source
+from napari_hmz.sources import Source, open_source, open_stacked
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +22,20 @@ class ImageWords:
     channel: str | None
     time: int | None
     voxel_size: str | None
+    beside: Sequence[str] | None = None
 
     def open(self, card: ModelCard) -> Source:
-        """Open the image in a data type that the model takes."""
+        """Open the image in a data type that the model takes, with what stands beside it."""
+        if not self.beside:
+            return self._open_one(self.source, card)
+        files = [self.source, *self.beside]
+        return open_stacked([partial(self._open_one, file, card, len(files)) for file in files])
+
+    def _open_one(self, source: str, card: ModelCard, together: int = 1) -> Source:
         sizes = words.by_axis(self.voxel_size, float, "--voxel-size")
         units: dict[AxisName, str] = dict.fromkeys(sizes, "micrometer")
         return open_source(
-            self.source if "://" in self.source else Path(self.source),
+            source if "://" in source else Path(source),
             axes=self.axes,
             level=self.level,
             channel=words.channel(self.channel),
@@ -35,7 +43,7 @@ class ImageWords:
             voxel_size=sizes or None,
             units=units or None,
             dtypes=card.inputs[0].dtypes,
-            pieces_bytes=load_settings().memory.pieces_bytes,
+            pieces_bytes=load_settings().memory.pieces_bytes // together,
         )
 
 

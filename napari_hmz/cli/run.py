@@ -33,6 +33,7 @@ def run(
     channel: options.Channel = None,
     time: options.Time = None,
     voxel_size: options.VoxelSize = None,
+    beside: options.Beside = None,
     overwrite: Annotated[bool, typer.Option(help="Replace an output that is there.")] = False,
     with_image: options.WithImage = False,
     url: options.Url = None,
@@ -44,7 +45,7 @@ def run(
     Ctrl-C ends this command only: the run goes on at the backend, and `hmz attach`, or the same
     command again, returns to it.
     """
-    image = ImageWords(source, axes, level, channel, time, voxel_size)
+    image = ImageWords(source, axes, level, channel, time, voxel_size, beside)
     wish = RunWords(
         parameters=parameter,
         region=region,

@@ -2,5 +2,6 @@
 
 from napari_hmz.sources.open import open_source, reopen
 from napari_hmz.sources.protocol import Origin, Source
+from napari_hmz.sources.stacked import open_stacked, stacked
 
-__all__ = ["Origin", "Source", "open_source", "reopen"]
+__all__ = ["Origin", "Source", "open_source", "open_stacked", "reopen", "stacked"]

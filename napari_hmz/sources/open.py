@@ -10,6 +10,7 @@ thing -> Image (pixels, geometry, identity)     zarr_images, arrays, tiff, hdf5
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from napari_hmz.sources.pixels import Image, Pixels
 from napari_hmz.sources.protocol import Origin, Source
 from napari_hmz.sources.rechunk import RechunkedSource, v3_document
 from napari_hmz.sources.selection import SelectedPixels, Selection, select
+from napari_hmz.sources.stacked import open_stacked
 from napari_hmz.sources.things import image_of
 from napari_hmz.sources.verbatim import VerbatimSource
 from napari_hmz.sources.zarr_arrays import ZarrPixels, stored_chunks, verbatim_document
@@ -111,7 +113,11 @@ def open_source(
 
 def reopen(origin: Origin, *, pieces_bytes: int = PIECES_BYTES) -> Source:
     """Open again what another process had opened; raises as `open_source` does."""
-    given = origin.model_dump(exclude={"address"})
+    if origin.stacked:
+        share_bytes = pieces_bytes // len(origin.stacked)
+        openings = [partial(reopen, one, pieces_bytes=share_bytes) for one in origin.stacked]
+        return open_stacked(openings, origin.channel_names)
+    given = origin.model_dump(exclude={"address", "stacked", "channel_names"})
     return open_source(origin.address, **given, pieces_bytes=pieces_bytes)
 
 

@@ -28,6 +28,10 @@ class Origin(Message):
     dtypes: tuple[str, ...] | None = None
     chunks: Sizes | None = None
     """What it was cut into: another process may have another budget, but must cut alike."""
+    stacked: tuple["Origin", ...] = ()
+    """Of several images that are the channels of one: each of them; nothing else counts then."""
+    channel_names: tuple[str, ...] = ()
+    """What the channels of a stack are called."""
 
 
 class Source(Protocol):

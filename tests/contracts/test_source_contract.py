@@ -11,7 +11,7 @@ import zarr
 from numpy.typing import NDArray
 from zarr.codecs import BloscCodec, Crc32cCodec, TransposeCodec
 
-from napari_hmz.sources import Source, open_source
+from napari_hmz.sources import Source, open_source, stacked
 from napari_hmz.testing.fake_source import FakeSource
 from napari_hmz.testing.source_contract import SourceContract
 
@@ -212,3 +212,20 @@ class TestWidenedSource(SourceContract):
     @pytest.fixture
     def expected(self, pair: tuple[str, str]) -> NDArray[Any]:
         return pixels(pair[0]).astype(pair[1])
+
+
+class TestStackedSource(SourceContract):
+    @pytest.fixture(params=["files", "arrays"])
+    def source(self, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Source]:
+        images: list[Any] = [pixels(), pixels()[::-1]]
+        if request.param == "files":
+            for number, image in enumerate(images):
+                tifffile.imwrite(tmp_path / f"{number}.tif", image, metadata={"axes": "ZYX"})
+            images = [tmp_path / f"{number}.tif" for number in range(2)]
+        source = stacked([open_source(image) for image in images], ("one", "two"))
+        yield source
+        source.close()
+
+    @pytest.fixture
+    def expected(self) -> NDArray[Any]:
+        return np.stack([pixels(), pixels()[::-1]])
