@@ -45,7 +45,7 @@ class ImageDescription:
 
 def likely_axes(spec: InputSpec, image: ImageDescription) -> Axes | None:
     """Return the axes that the image has most likely; None if it has too many or too few."""
-    offers = proposed_axes(image.shape, image.labels, spec)
+    offers = proposed_axes(image.shape, image.labels, spec, image.units)
     fitting = (axes for axes in offers if (axes[-1] == "c") == image.rgb)
     return next(fitting, None)
 

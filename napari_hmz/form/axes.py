@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from napari_hmz.schema import Axes, AxisName, InputSpec
+from napari_hmz.lengths import in_micrometres
+from napari_hmz.schema import SPATIAL_AXES, Axes, AxisName, InputSpec
 
 NAMES: dict[str, AxisName] = {
     "t": "t",
@@ -37,7 +38,13 @@ PLAUSIBLE: dict[int, tuple[Axes, ...]] = {
 """The orders in use, by number of axes, the most usual first."""
 
 
-def proposed_axes(shape: Sequence[int], labels: Sequence[str], spec: InputSpec) -> tuple[Axes, ...]:
+TIMES = frozenset({"second", "millisecond", "microsecond", "nanosecond", "minute", "hour", "day"})
+"""Units that only time has."""
+
+
+def proposed_axes(
+    shape: Sequence[int], labels: Sequence[str], spec: InputSpec, units: Sequence[str] = ()
+) -> tuple[Axes, ...]:
     """Return the axes that an image may have, the most likely first; none if it has too many.
 
     Parameters
@@ -47,13 +54,34 @@ def proposed_axes(shape: Sequence[int], labels: Sequence[str], spec: InputSpec) 
     labels
         What its axes are called, as far as that is known.
     spec
-        The input that it shall feed: an axis as long as the model has channels may be theirs.
+        The input that it shall feed: an axis as long as the model has channels may be theirs, and
+        an axis that the model needs is likely there.
+    units
+        Of its axes, as far as they are known: a length is no time.
     """
     candidates = PLAUSIBLE.get(len(shape), ())
     named = named_axes(labels)
     if named is not None:
         return (named, *(axes for axes in candidates if axes != named))
-    return tuple(sorted(candidates, key=lambda axes: _doubt(axes, shape, spec)))
+
+    def doubt(axes: Axes) -> tuple[int, int, int, int]:
+        return (
+            _unlike_labels(axes, labels),
+            _unlike_units(axes, units),
+            sum(axis in SPATIAL_AXES and axis not in axes for axis in spec.axes),
+            _doubt(axes, shape, spec),
+        )
+
+    return tuple(sorted(candidates, key=doubt))
+
+
+def with_axis(axes: Axes, place: int, axis: AxisName) -> Axes:
+    """Return the axes with one of them renamed; the one that had the name gets the old one."""
+    renamed = list(axes)
+    if axis in renamed:
+        renamed[renamed.index(axis)] = axes[place]
+    renamed[place] = axis
+    return tuple(renamed)
 
 
 def named_axes(labels: Sequence[str]) -> Axes | None:
@@ -62,6 +90,22 @@ def named_axes(labels: Sequence[str]) -> Axes | None:
     known = tuple(axis for axis in found if axis is not None)
     whole = len(known) == len(found) == len(set(known))
     return known if whole and {"y", "x"} <= set(known) else None
+
+
+def _unlike_labels(axes: Axes, labels: Sequence[str]) -> int:
+    """Return how many labels that we know say something else."""
+    found = (NAMES.get(label.strip().lower().removesuffix("s")) for label in labels)
+    pairs = zip(axes, found, strict=False)
+    return sum(name is not None and name != axis for axis, name in pairs)
+
+
+def _unlike_units(axes: Axes, units: Sequence[str]) -> int:
+    """Return how many axes have a unit that they cannot have."""
+    return sum(
+        (in_micrometres(1.0, unit) is not None and axis not in SPATIAL_AXES)
+        or (unit in TIMES and axis != "t")
+        for axis, unit in zip(axes, units, strict=False)
+    )
 
 
 def _doubt(axes: Axes, shape: Sequence[int], spec: InputSpec) -> int:

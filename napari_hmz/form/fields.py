@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from napari_hmz.form.numberline import LARGEST, NumberLine, number_line
+from napari_hmz.form.text import write_text
 from napari_hmz.schema import (
     Choice,
     InputSpec,
@@ -126,7 +127,7 @@ def field_of(name: str, spec: ParameterSpec) -> Field:
         return _range_field(name, spec)
     if spec.type == "boolean":
         return Field(name, "boolean", spec, spec.default is True)
-    return Field(name, "text", spec, spec.default)
+    return _text_field(name, spec)
 
 
 def _choices(spec: ParameterSpec) -> tuple[Choice, ...]:
@@ -156,9 +157,16 @@ def _number_field(name: str, spec: ParameterSpec) -> Field:
         return Field(name, "text", spec, None, note=f"A value of type {kind} is needed.")
     if not abs(default) <= LARGEST:
         return Field(name, "text", spec, spec.default)
-    start = line.clamp(default)
+    start = _whole(line.clamp(default)) if kind == "integer" else line.clamp(default)
     note = _misfit(spec) if start != default else ""
-    return Field(name, kind, spec, _whole(start) if kind == "integer" else start, line, note=note)
+    return Field(name, kind, spec, start, line, note=note)
+
+
+def _text_field(name: str, spec: ParameterSpec) -> Field:
+    if isinstance(spec.default, str) or (spec.default is None and spec.optional):
+        return Field(name, "text", spec, spec.default)
+    note = _misfit(spec) if spec.default is not None else ""
+    return Field(name, "text", spec, write_text(spec.default), note=note)
 
 
 def _range_field(name: str, spec: ParameterSpec) -> Field:
@@ -189,4 +197,4 @@ def _whole(value: float) -> int:
 
 
 def _misfit(spec: ParameterSpec) -> str:
-    return f"The model's own default, {spec.default!r}, does not fit its range."
+    return f"The model's own default, {spec.default!r}, does not fit this field."

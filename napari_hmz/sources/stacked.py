@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_hmz.errors import AxesMismatch, DtypeUnsuitable, VoxelSizeMismatch
-from napari_hmz.schema import AXIS_ORDER, Axes, AxisName, VolumeRequest
+from napari_hmz.schema import AXIS_ORDER, Axes, AxisName, Region, VolumeRequest
 from napari_hmz.sources import fingerprint
 from napari_hmz.sources.pixels import Box, Pieces
 from napari_hmz.sources.protocol import Origin, Source
@@ -124,7 +124,7 @@ class StackedPixels:
     def read(self, box: Box) -> "NDArray[Any]":
         """Return the voxels of `box`."""
         wanted = self._sources[box[self._place]]
-        region = {
+        region: Region = {
             axis: (part.start, part.stop)
             for axis, part in zip(self._axes, box, strict=True)
             if axis != "c"

@@ -1,6 +1,7 @@
 """Images as the channels of one: lazily, known again, and refused where they do not match."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,10 @@ class Closed:
     def close(self) -> None:
         self.times += 1
         self._source.close()
+
+
+def _given(source: Source) -> Source:
+    return source
 
 
 def test_channels_stand_in_the_order_given_and_carry_names() -> None:
@@ -103,7 +108,7 @@ def test_what_does_not_match_is_refused_and_all_is_closed(case: str) -> None:
     make, error, words = REFUSED[case]
     opened = [Closed(open_source(NUCLEI, name="nuclei")), Closed(make())]
     with pytest.raises(error, match=words):
-        open_stacked([lambda one=one: one for one in opened])
+        open_stacked([partial(_given, one) for one in opened])
     assert [one.times for one in opened] == [1, 1]
 
 

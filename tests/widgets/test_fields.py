@@ -8,7 +8,7 @@ from qtpy.QtTest import QTest
 
 from hmz_widgets.fields import NumberView, RangeView, TextView, field_view
 from napari_hmz.form.fields import field_of
-from napari_hmz.schema import Choice, ParameterSpec, ParameterValue
+from napari_hmz.schema import Choice, ParameterSpec, ParameterValue, resolve_parameters
 
 TWO = (Choice(value="a", label="First"), Choice(value="b", label="Second"))
 SAME = (Choice(value=1, label="x"), Choice(value=2, label="x"))
@@ -103,3 +103,55 @@ def test_a_switch_opens_a_field_that_may_be_left_open(qtbot: QtBot) -> None:
     assert view.value() == 2.0
     switch.click()
     assert view.value() is None
+
+
+KINDS: dict[str, dict[str, object]] = {
+    "number": {"type": "number"},
+    "number, one end": {"type": "number", "minimum": -1e4},
+    "slider": {"type": "number", "minimum": -1e4, "maximum": 1e4},
+    "log slider": {"type": "number", "minimum": 1e-7, "maximum": 1e4, "scale": "log"},
+    "steps": {"type": "number", "minimum": 0, "maximum": 2000, "step": 0.5, "unit": "µm"},
+    "integer": {"type": "integer"},
+    "integer slider": {"type": "integer", "minimum": -2000, "maximum": 2000},
+    "boolean": {"type": "boolean"},
+    "text": {"type": "string"},
+    "choice": {"type": "string", "choices": TWO},
+    "choice of numbers": {
+        "type": "number",
+        "choices": [{"value": v, "label": str(v)} for v in (-12.5, 1e-6, 1500)],
+    },
+    "range": {"type": "range", "minimum": -1e4, "maximum": 1e4},
+    "open range": {"type": "range"},
+    "unknown": {"type": "hologram"},
+}
+DEFAULTS: dict[str, ParameterValue] = {
+    "None": None,
+    "negative": -12.5,
+    "large": 1500,
+    "tiny": 1e-6,
+}
+
+
+@pytest.mark.parametrize("optional", [True, False], ids=["optional", "needed"])
+@pytest.mark.parametrize("default", DEFAULTS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_field_takes_every_default(
+    qtbot: QtBot, kind: str, default: str, *, optional: bool
+) -> None:
+    """A default that fits is shown to the last digit; one that does not is replaced and said."""
+    value = DEFAULTS[default]
+    if value is not None and KINDS[kind]["type"] == "range":
+        number = float(str(value))
+        value = (min(number, 0.0), max(number, 0.0))
+    spec = ParameterSpec.model_validate(KINDS[kind] | {"default": value, "optional": optional})
+    field = field_of("p", spec)
+    view = field_view(field)
+    qtbot.addWidget(view.native)
+    fits = not resolve_parameters({"p": spec}, {})[1]
+    assert view.value() == field.start, "what is shown is what the form starts with"
+    if fits:
+        assert (view.value(), bool(field.note)) == (spec.default, kind == "unknown")
+    elif value is not None and kind != "boolean":
+        assert field.note, "a default that cannot be shown is told"
+    needs_answer = value is None and not optional and field.kind == "text" and kind != "text"
+    assert bool(resolve_parameters({"p": spec}, {"p": view.value()})[1]) == needs_answer

@@ -1,0 +1,160 @@
+"""The values a person has last used with a model, in one small file of this user.
+
+A value is kept while it differs from what the card proposes, and given back as long as it fits the
+card: a new version of a model takes over what still makes sense.
+"""
+
+import hashlib
+import json
+import os
+import re
+import tempfile
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from napari_hmz.form.fields import KNOWN_TYPES, Form
+from napari_hmz.schema import ModelCard, ParameterSpec, ParameterValue, resolve_parameters
+from napari_hmz.schema.base import Message
+
+VERSION = 1
+MOST_MODELS = 200
+"""The file stays small: what has not been used for longest is forgotten."""
+_SECRET = re.compile(r"token|secret|password|passwd|credential|api.?key", re.IGNORECASE)
+
+
+class _Kept(Message):
+    """The values of one form."""
+
+    backend: str
+    model: str
+    form: str
+    """Digest of the card's parameters."""
+    values: dict[str, ParameterValue]
+
+
+class _File(Message):
+    version: int = VERSION
+    kept: tuple[_Kept, ...] = ()
+    """The latest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """Whose values they are.
+
+    Parameters
+    ----------
+    backend
+        Its address; of this machine's own, whose address changes, `local` and its engine.
+    model
+        The model's id.
+    form
+        What tells the model's parameters from those of its other versions.
+    """
+
+    backend: str
+    model: str
+    form: str
+
+
+def key_of(backend: str, card: ModelCard) -> Key:
+    """Return the key of a model on a backend."""
+    specs = {name: spec.model_dump(mode="json") for name, spec in card.parameters.items()}
+    text = json.dumps(specs, sort_keys=True, default=str)
+    return Key(backend, card.id, hashlib.sha256(text.encode()).hexdigest()[:32])
+
+
+class RememberedValues:
+    """What was last used, for every model and backend.
+
+    Threads: may be used from several at once; of processes, the last one to write wins, whole.
+
+    Parameters
+    ----------
+    file
+        Made when something is to be remembered; read once.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._lock = threading.Lock()
+        self._kept: tuple[_Kept, ...] | None = None
+
+    def values(self, key: Key, form: Form) -> dict[str, ParameterValue]:
+        """Return the form's values: those last used where they still fit, else the card's.
+
+        Values of another version of the model do where none of this one are known.
+        """
+        with self._lock:
+            kept = self._read()
+        of_model = [one for one in kept if (one.backend, one.model) == (key.backend, key.model)]
+        exact = [one for one in of_model if one.form == key.form]
+        found = next(iter([*exact, *of_model]), None)
+        return form.start() | (_fitting(form, found.values) if found else {})
+
+    def put(self, key: Key, form: Form, values: Mapping[str, ParameterValue]) -> None:
+        """Remember values, whole or not at all; a full disk is no reason to fail."""
+        start = form.start()
+        changed = {
+            name: value
+            for name, value in _fitting(form, values).items()
+            if value != start[name] and _harmless(name, _specs(form)[name])
+        }
+        with self._lock:
+            others = [one for one in self._read() if _key(one) != key]
+            mine = _Kept(backend=key.backend, model=key.model, form=key.form, values=changed)
+            self._kept = (mine, *others)[:MOST_MODELS]
+            with suppress(OSError):
+                self._write(_File(kept=self._kept))
+
+    def _read(self) -> Sequence[_Kept]:
+        if self._kept is None:
+            try:
+                found = _File.model_validate_json(self._file.read_bytes())
+            except (OSError, ValidationError):  # not there yet, or damaged: then nothing is known
+                found = _File()
+            self._kept = found.kept if found.version == VERSION else ()
+        return self._kept
+
+    def _write(self, content: _File) -> None:
+        self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handle, temporary = tempfile.mkstemp(dir=self._file.parent, suffix=".new")  # mode 0600
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as opened:
+                opened.write(content.model_dump_json())
+            Path(temporary).replace(self._file)
+        except OSError:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+
+
+def remembered_values(state_dir: Path) -> RememberedValues:
+    """Return what is remembered in the client's state folder."""
+    return RememberedValues(state_dir / "forms.json")
+
+
+def _key(one: _Kept) -> Key:
+    return Key(one.backend, one.model, one.form)
+
+
+def _specs(form: Form) -> dict[str, ParameterSpec]:
+    return {field.name: field.spec for field in form.fields}
+
+
+def _fitting(form: Form, values: Mapping[str, ParameterValue]) -> dict[str, ParameterValue]:
+    """Return those of the values that the form has a field for, and that may stand in it."""
+    specs = _specs(form)
+    given = {name: value for name, value in values.items() if name in specs}
+    faults = {fault.name for fault in resolve_parameters(specs, given)[1]}
+    return {name: value for name, value in given.items() if name not in faults}
+
+
+def _harmless(name: str, spec: ParameterSpec) -> bool:
+    """Return whether a value may lie in a file: no secret, as far as that can be told."""
+    words = f"{name} {spec.title}"
+    return spec.type in KNOWN_TYPES and not (spec.type == "string" and _SECRET.search(words))
