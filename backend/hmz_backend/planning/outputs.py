@@ -40,13 +40,15 @@ def wanted_outputs(card: ModelCard, names: tuple[str, ...]) -> tuple[OutputSpec,
             f"The model has no output {', '.join(unknown)}; it has {', '.join(known)}."
         )
     chosen = [known[name] for name in known if name in names]
-    tables = [spec.name for spec in chosen if spec.kind not in ARRAY_KINDS]
-    if tables:
-        raise PlanImpossible(f"The output {', '.join(tables)} is no array: not yet supported.")
-    chosen = chosen or [spec for spec in card.outputs if spec.kind in ARRAY_KINDS]
-    if not chosen:
-        raise PlanImpossible("The model has no output that is an array.")
-    return tuple(chosen)
+    tables = [spec for spec in chosen or known.values() if spec.kind not in ARRAY_KINDS]
+    arrays = [spec for spec in chosen or known.values() if spec.kind in ARRAY_KINDS]
+    if not arrays or (chosen and tables):
+        told = ", ".join(f"{spec.name} ({spec.kind})" for spec in tables) or "none"
+        raise PlanImpossible(
+            f"Images and labels are computed here, not yet other outputs: {told}.",
+            remedy="Ask for the model's other outputs (--only), or choose another model.",
+        )
+    return tuple(arrays)
 
 
 def output_channels(spec: OutputSpec) -> int:

@@ -137,6 +137,16 @@ def test_an_output_with_channels_keeps_them() -> None:
     assert plan.outputs[0].channels == ("a", "b")
 
 
+def test_outputs_that_are_no_arrays_are_left_out_or_refused_if_they_are_asked_for() -> None:
+    points = labels_output(("y", "x")).model_copy(update={"name": "seeds", "kind": "points"})
+    both = a_model(("y", "x"), outputs=[points, labels_output(("y", "x"))])
+    assert [output.name for output in a_plan(both, IMAGE, channels=(0,)).outputs] == ["labels"]
+    with pytest.raises(PlanImpossible, match=r"seeds \(points\)"):
+        a_plan(both, IMAGE, channels=(0,), outputs=("labels", "seeds"))
+    with pytest.raises(PlanImpossible, match=r"seeds \(points\)"):
+        a_plan(a_model(("y", "x"), outputs=[points]), IMAGE, channels=(0,))
+
+
 def test_outputs_lie_where_the_region_lies() -> None:
     volume = an_image({"y": 40, "x": 40}).model_copy(
         update={
