@@ -82,6 +82,18 @@ def test_the_chosen_model_opens_the_catalogue_and_choosing_returns(
     assert page.form.values() == {"threshold": 50}
 
 
+def test_the_whole_way_can_be_gone_by_keyboard(open_zoo: OpenZoo, make_card: MakeCard) -> None:
+    page = open_zoo(FakeClient(two(make_card))).page
+    QTest.keyClick(page.models.chosen.face, Qt.Key.Key_Return)
+    assert shows_catalogue(page)
+    QTest.keyClick(page.models.catalogue.search.line, Qt.Key.Key_Down)
+    QTest.keyClick(page.models.catalogue.details.use_button, Qt.Key.Key_Return)
+    assert page.models.card().id == "a"
+    QTest.keyClick(page.models.chosen.face, Qt.Key.Key_Return)
+    QTest.keyClick(page.models.catalogue.back_button, Qt.Key.Key_Return)
+    assert not shows_catalogue(page)
+
+
 def test_going_back_keeps_the_choice(open_zoo: OpenZoo, make_card: MakeCard) -> None:
     page = open_zoo(FakeClient(two(make_card))).page
     page.models.chosen.face.click()

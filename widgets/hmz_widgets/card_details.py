@@ -51,6 +51,8 @@ class CardDetails:
         self.copy_button = QPushButton("Copy citation")
         self.copy_button.setToolTip("Copy what to cite, one work a line")
         self.use_button = QPushButton("Use this model")
+        for button in (self.copy_button, self.use_button):
+            button.setAutoDefault(True)  # the enter key presses it, too
         self._documentation = _Documentation()
         self._lay_out()
         self.version.currentIndexChanged.connect(self._version_chosen)

@@ -43,6 +43,7 @@ class CataloguePage:
         self.search = CatalogueSearch(self.entries.native)
         self.details = CardDetails()
         self.back_button = QPushButton("← Back")
+        self.back_button.setAutoDefault(True)  # the enter key presses it, too
         self.back_button.setToolTip("Keep the chosen model (Esc)")
         self.refresh_button = QToolButton()
         self.refresh_button.setText("⟳")

@@ -114,6 +114,7 @@ class _Face(QPushButton):  # type: ignore[misc] # Qt has no types that mypy can 
     def __init__(self) -> None:
         super().__init__()
         self._name = ""
+        self.setAutoDefault(True)  # else only the space bar presses a button outside of dialogs
         self.setIconSize(QSize(PICTURE_PX, PICTURE_PX))
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.setMinimumSize(120, PICTURE_PX + 10)

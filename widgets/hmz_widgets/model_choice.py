@@ -80,7 +80,7 @@ class ModelChoice:
         self._status.busy("Asking for models …")
         self._bridge.call(
             partial(_ask, client, self._open_kept),
-            done=self._take,
+            done=partial(self._take, client),
             failed=self._miss,
             ended=partial(self._allow_asking, allowed=True),
         )
@@ -89,9 +89,11 @@ class ModelChoice:
         """Fetch no pictures any more."""
         self._thumbnails.close()
 
-    def _take(self, cards: Cards) -> None:
+    def _take(self, client: Client, cards: Cards) -> None:
+        if client is not self._backend.client:  # another backend was chosen in the meantime
+            return
         self.away = False
-        self._thumbnails.fetch_with(partial(_picture, self._backend.client, self._open_kept))
+        self._thumbnails.fetch_with(partial(_picture, client, self._open_kept))
         self._status.rest("" if cards else "The backend offers no models.")
         self._list(cards)
 
@@ -107,7 +109,11 @@ class ModelChoice:
         self.listed.emit()
 
     def _take_kept(self, error: HmzError, kept: Kept | None, _: object = None) -> None:
-        if kept is None or not self.away:
+        if not self.away:
+            return
+        if kept is None:
+            if self._backend.client is None:  # what is listed may be another backend's
+                self._list(())
             return
         self._thumbnails.fetch_with(partial(_picture, None, self._open_kept))
         self._list(kept.cards, f"{error.detail} {kept_note(kept.at_s, time.time())}")
