@@ -141,7 +141,7 @@ class _Face(QPushButton):  # type: ignore[misc] # Qt has no types that mypy can 
 def card_words(card: ModelCard) -> str:
     """Return what a person should know of a model before running it."""
     facts = [words.facts(card), f"version {card.version}", *filter(None, [card.licence])]
-    facts += [f"{words.badge(card)} on {card.quality[0].dataset}"] if card.quality else []
+    facts += [words.badge(card)] if card.quality else []
     lines = (words.one_line(card.summary), words.one_line(" · ".join(facts)))
     return "\n".join(line for line in lines if line)
 
