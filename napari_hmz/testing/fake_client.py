@@ -110,12 +110,15 @@ class FakeClient:
         *,
         version: str | None = None,
         parameters: Mapping[str, ParameterValue] | None = None,
+        region: Region | None = None,
+        output: Path | None = None,
         join_planes: bool = False,
         ignore_voxel_size: bool = False,
     ) -> Forecast:
         """Return what a run would do; raises as `run`."""
-        run = self._run_of(model, source, version, parameters, sized=ignore_voxel_size)
+        run = self._run_of(model, source, version, parameters, region, sized=ignore_voxel_size)
         run.join_planes = join_planes
+        run.output = output
         return Forecast(**dict(run.info().plan), memory_here_bytes=2**30)
 
     def run(
@@ -125,6 +128,8 @@ class FakeClient:
         *,
         version: str | None = None,
         parameters: Mapping[str, ParameterValue] | None = None,
+        region: Region | None = None,
+        output: Path | None = None,
         join_planes: bool = False,
         ignore_voxel_size: bool = False,
     ) -> "FakeRun":
@@ -137,8 +142,9 @@ class FakeClient:
         NotFound
             If there is no such model.
         """
-        run = self._run_of(model, source, version, parameters, sized=ignore_voxel_size)
+        run = self._run_of(model, source, version, parameters, region, sized=ignore_voxel_size)
         run.join_planes = join_planes
+        run.output = output
         self.runs_started.append(run)
         return run
 
@@ -148,6 +154,7 @@ class FakeClient:
         source: ReadableSource,
         version: str | None,
         parameters: Mapping[str, ParameterValue] | None,
+        region: Region | None,
         *,
         sized: bool,
     ) -> "FakeRun":
@@ -157,7 +164,7 @@ class FakeClient:
         if card is None:
             raise NotFound(f"There is no model {model!r}.")
         values, _ = resolve_parameters(card.parameters, parameters or {})
-        return FakeRun(self, card, source, values)
+        return FakeRun(self, card, source, values, region or {})
 
     def close(self) -> None:
         """Do as if connections were closed."""
@@ -173,8 +180,11 @@ class FakeRun:
         card: ModelCard,
         source: ReadableSource,
         parameters: Mapping[str, ParameterValue],
+        region: Region,
     ) -> None:
         self.parameters = dict(parameters)
+        self.region = full_region(source.request.shape) | region
+        self.output: Path | None = None
         self.join_planes = False
         self.transfer = Traffic()
         self.looked_at: list[Region] = []
@@ -183,7 +193,7 @@ class FakeRun:
         self._gate, self._break_off = client.gate, client.break_off
         self._unsendable = client.unsendable
         self.stored_at = client.stored_at
-        self._output = _output_array(card, source.request, client.block)
+        self._output = _output_array(card, source.request, self.region, client.block)
         shape = tuple(self._output.shape[axis] for axis in self._output.axes)
         self._array = np.zeros(shape, self._output.dtype)
         self._numbers = iter(range(1, 1_000_000))
@@ -196,7 +206,7 @@ class FakeRun:
 
     def info(self) -> Run:
         """Return the run as it is now."""
-        return _run(self._card, self._source.request, self._output, self._state, self.parameters)
+        return _run(self, self._card, self._source.request, self._output, self._state)
 
     def array(self, output: str = "labels") -> NDArray[Any]:
         """Return the output as far as it is done.
@@ -255,7 +265,7 @@ class FakeRun:
         yield self._changed("done")
 
     def _block(self, index: int, region: Region, total: int) -> Iterator[Event]:
-        values = self._source.read(_in_volume(region, self._source.request))
+        values = self._source.read(_in_volume(region, self.region, self._source.request))
         values = values.reshape(tuple(extents(region)[axis] for axis in self._output.axes))
         if self._output.kind == "instance-labels":
             threshold = float(str(self.parameters.get("threshold", 0)))
@@ -299,10 +309,12 @@ class FakeRun:
         return StateChanged(number=next(self._numbers), state=state)
 
 
-def _output_array(card: ModelCard, volume: VolumeRequest, block: Sizes) -> OutputArray:
+def _output_array(
+    card: ModelCard, volume: VolumeRequest, region: Region, block: Sizes
+) -> OutputArray:
     spec = card.outputs[0]
     axes = tuple(axis for axis in volume.axes if axis != "c")
-    shape = {axis: volume.shape[axis] for axis in axes}
+    shape = {axis: size for axis, size in extents(region).items() if axis in axes}
     chunks = {axis: min(block.get(axis, shape[axis]), shape[axis]) for axis in axes}
     return OutputArray(
         name=spec.name,
@@ -328,19 +340,20 @@ def _blocks(output: OutputArray) -> Iterator[Region]:
         }
 
 
-def _in_volume(region: Region, volume: VolumeRequest) -> Region:
-    """Name the axes that the output lacks: their first index."""
-    return {axis: region.get(axis, (0, 1)) for axis in volume.axes}
+def _in_volume(part: Region, region: Region, volume: VolumeRequest) -> Region:
+    """Return where a part of the output lies in the volume; axes it lacks: their first index."""
+    ends = {axis: part.get(axis, (0, 1)) for axis in volume.axes}
+    return {
+        axis: (ends[axis][0] + first, ends[axis][1] + first)
+        for axis in volume.axes
+        for first in (region[axis][0],)
+    }
 
 
 def _run(
-    card: ModelCard,
-    volume: VolumeRequest,
-    output: OutputArray,
-    state: RunState,
-    parameters: dict[str, ParameterValue],
+    run: FakeRun, card: ModelCard, volume: VolumeRequest, output: OutputArray, state: RunState
 ) -> Run:
-    region = full_region(volume.shape)
+    region, parameters = run.region, run.parameters
     return Run(
         id="fake",
         state=state,

@@ -125,8 +125,8 @@ def test_a_package_dropped_into_the_zoo_appears_with_a_right_form_and_runs(
     assert page.models.card().id == "new-model"
     assert page.form.values() == STARTS
     assert page.form.faults() == {}
-    assert page.run_button.isEnabled()
-    page.run_button.click()
+    assert page.desk.run_button.isEnabled()
+    page.desk.run_button.click()
     qtbot.waitUntil(lambda: not page.running, timeout=WAIT_MS)
     assert not page.status.message
     image, result = page._viewer.layers

@@ -47,15 +47,15 @@ def opened(viewer: Untyped, qtbot: QtBot, model: str) -> Untyped:
     page = dock.model_page
     qtbot.waitUntil(lambda: page.models.card() is not None, timeout=RUN_MS)
     page.models.choose(model)
-    assert page.run_button.isEnabled()
+    assert page.desk.run_button.isEnabled()
     return page
 
 
 def test_components_from_the_dock_are_those_of_the_whole(viewer: Untyped, qtbot: QtBot) -> None:
     page = opened(viewer, qtbot, "components")
     page.form.show({"threshold": LEVEL})
-    page.run_button.click()
-    qtbot.waitUntil(lambda: bool(page.run_button.isEnabled()), timeout=RUN_MS)
+    page.desk.run_button.click()
+    qtbot.waitUntil(lambda: bool(page.desk.run_button.isEnabled()), timeout=RUN_MS)
     assert not page.status.message
     image, labels = viewer.layers
     assert page.form.values()["connectivity"] == "faces"
@@ -71,8 +71,8 @@ def test_components_from_the_dock_are_those_of_the_whole(viewer: Untyped, qtbot:
 
 def test_a_restored_image_lies_on_its_image(viewer: Untyped, qtbot: QtBot) -> None:
     page = opened(viewer, qtbot, "denoise")
-    page.run_button.click()
-    qtbot.waitUntil(lambda: bool(page.run_button.isEnabled()), timeout=RUN_MS)
+    page.desk.run_button.click()
+    qtbot.waitUntil(lambda: bool(page.desk.run_button.isEnabled()), timeout=RUN_MS)
     assert not page.status.message
     image, restored = viewer.layers
     np.testing.assert_allclose(restored.scale, image.scale)
@@ -88,7 +88,7 @@ def test_an_image_that_cannot_be_sent_without_loss_is_refused(
     page = opened(viewer, qtbot, "nuclei-2d")
     page.image.choose(viewer.add_image(np.full((64, 64), 1e300), name="doubles"))
     assert "float64" in page._why.text()
-    assert not page.run_button.isEnabled()
+    assert not page.desk.run_button.isEnabled()
     assert len(viewer.layers) == 2
 
 
@@ -107,7 +107,7 @@ def test_a_layer_that_cannot_be_read_says_so(viewer: Untyped, qtbot: QtBot) -> N
     )
     page = opened(viewer, qtbot, "components")
     page.image.choose(lazy)
-    page.run_button.click()
+    page.desk.run_button.click()
     qtbot.waitUntil(lambda: bool(page.status.message), timeout=RUN_MS)
     assert "the disk is gone" in page.status.message
 
@@ -117,7 +117,7 @@ def test_closing_the_viewer_leaves_the_run_to_the_backend(
 ) -> None:
     page = opened(viewer, qtbot, "nuclei-2d")
     known = {run.id for run in client.runs()}
-    page.run_button.click()
+    page.desk.run_button.click()
     qtbot.waitUntil(lambda: "of 60 blocks" in page.status.line, timeout=RUN_MS)
     (run,) = (run for run in client.runs() if run.id not in known)
     qtbot.waitUntil(lambda: sent(client, run.id), timeout=RUN_MS)

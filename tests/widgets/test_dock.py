@@ -35,7 +35,7 @@ def test_closing_the_viewer_leaves_the_run_going(
     client, gate = gated(make_card)
     zoo = open_zoo(client)
     zoo.viewer.add_image(IMAGE)
-    zoo.page.run_button.click()
+    zoo.page.desk.run_button.click()
     gate.release()
     qtbot.waitUntil(lambda: "1 of 9" in zoo.page.status.line)
     zoo.viewer.close()
@@ -59,7 +59,7 @@ def test_no_backend_is_said_and_can_be_tried_again(
     viewer.window.add_dock_widget(dock)
     page = dock.model_page
     qtbot.waitUntil(lambda: "Nobody answers." in page.status.message)
-    assert not page.run_button.isEnabled()
+    assert not page.desk.run_button.isEnabled()
     qtbot.waitUntil(page.models.chosen.button.isEnabled)
     page.models.chosen.button.click()
     qtbot.waitUntil(lambda: page.models.card() is not None)
@@ -89,8 +89,8 @@ def test_the_main_thread_neither_connects_nor_reads(
     dock = ModelZoo(viewer, connect=connect, open_picture=open_picture)
     viewer.window.add_dock_widget(dock)
     page = dock.model_page
-    qtbot.waitUntil(page.run_button.isEnabled)
-    page.run_button.click()
+    qtbot.waitUntil(page.desk.run_button.isEnabled)
+    page.desk.run_button.click()
     qtbot.waitUntil(lambda: not page.running and not dock.bridge.busy)
     assert set(threads) == {"connect", "models", "open"}
     assert threading.main_thread() not in threads.values()

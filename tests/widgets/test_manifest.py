@@ -63,7 +63,7 @@ def test_napari_opens_the_dock_and_the_sample(
     assert layer.axis_labels == ("z", "y", "x")
     np.testing.assert_allclose(layer.scale, [0.29, 0.26, 0.26], atol=0.01)
     assert dock.model_page.image.layer() == layer
-    assert dock.model_page.run_button.isEnabled()
+    assert dock.model_page.desk.run_button.isEnabled()
 
 
 def _faked(make_card: Callable[..., ModelCard]) -> dict[str, object]:

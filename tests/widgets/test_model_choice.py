@@ -150,7 +150,7 @@ def test_without_a_backend_its_models_are_shown_from_memory_and_nothing_can_be_r
     assert not note.isHidden()
     assert "2 hours ago" in note.text()
     page.models.choose("a")
-    assert not page.run_button.isEnabled()
+    assert not page.desk.run_button.isEnabled()
     assert "cannot be reached" in page._why.text()
     page.models.choose("b")
     qtbot.waitUntil(lambda: not page.models.chosen.face.icon().isNull())
@@ -173,16 +173,16 @@ def test_a_backend_that_is_lost_and_comes_back(
     zoo.viewer.add_image(IMAGE)
     page = zoo.page
     page.models.choose("a")
-    assert page.run_button.isEnabled()
+    assert page.desk.run_button.isEnabled()
     with monkeypatch.context() as patch:
         patch.setattr(zoo.client, "models", away)
         page.refresh()
         qtbot.waitUntil(lambda: not page.models.catalogue.note.isHidden())
     assert page.models.card().id == "a"
-    assert not page.run_button.isEnabled()
+    assert not page.desk.run_button.isEnabled()
     qtbot.waitUntil(page.models.chosen.button.isEnabled)
     page.models.chosen.button.click()
-    qtbot.waitUntil(page.run_button.isEnabled)
+    qtbot.waitUntil(page.desk.run_button.isEnabled)
     assert page.models.catalogue.note.isHidden()
     assert not page.status.message
 

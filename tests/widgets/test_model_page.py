@@ -44,7 +44,7 @@ def test_a_run_from_the_form_to_the_labels(open_zoo: OpenZoo, qtbot: QtBot) -> N
     zoo = open_zoo()
     image = zoo.viewer.add_image(IMAGE, name="cells")
     zoo.page.form._rows["threshold"].view.show(70)
-    zoo.page.run_button.click()
+    zoo.page.desk.run_button.click()
     qtbot.waitUntil(idle(zoo))
     (layer,) = labels_of(zoo.viewer)
     np.testing.assert_array_equal(layer.data, IMAGE > 70)
@@ -57,12 +57,12 @@ def test_a_run_from_the_form_to_the_labels(open_zoo: OpenZoo, qtbot: QtBot) -> N
 def test_a_plan_says_what_a_run_would_take_and_starts_none(open_zoo: OpenZoo, qtbot: QtBot) -> None:
     zoo = open_zoo()
     zoo.viewer.add_image(IMAGE, name="cells")
-    zoo.page.plan_button.click()
+    zoo.page.desk.plan_button.click()
     qtbot.waitUntil(lambda: "to send" in zoo.page.status.message)
     assert "blocks: 9 of y 16, x 16" in zoo.page.status.message
     assert not zoo.client.runs_started
     assert not labels_of(zoo.viewer)
-    assert zoo.page.run_button.isEnabled()
+    assert zoo.page.desk.run_button.isEnabled()
 
 
 def test_a_plan_that_cannot_be_made_says_why(
@@ -70,7 +70,7 @@ def test_a_plan_that_cannot_be_made_says_why(
 ) -> None:
     zoo = open_zoo(FakeClient([make_card()], refuse=QuotaExceeded("Too much.")))
     zoo.viewer.add_image(IMAGE, name="cells")
-    zoo.page.plan_button.click()
+    zoo.page.desk.plan_button.click()
     qtbot.waitUntil(lambda: "Too much." in zoo.page.status.message)
 
 
@@ -80,18 +80,18 @@ def test_labels_fill_while_chunks_come(
     client, gate = gated(make_card)
     zoo = open_zoo(client)
     zoo.viewer.add_image(IMAGE)
-    zoo.page.run_button.click()
+    zoo.page.desk.run_button.click()
     for block in range(1, 9):
         gate.release()
         qtbot.waitUntil(says(zoo, f"{block} of 9"))
         (layer,) = labels_of(zoo.viewer)
         assert len(np.unique(layer.data)) == 1 + block
-        assert not zoo.page.run_button.isEnabled()
+        assert not zoo.page.desk.run_button.isEnabled()
     qtbot.waitUntil(lambda: len(np.unique(layer._slice.image.raw)) == 9, timeout=2000)
     gate.release()
     qtbot.waitUntil(idle(zoo))
     assert set(np.unique(layer.data)) == {0, 1}
-    assert zoo.page.run_button.isEnabled()
+    assert zoo.page.desk.run_button.isEnabled()
 
 
 def test_cancelling_keeps_what_is_done(
@@ -100,10 +100,10 @@ def test_cancelling_keeps_what_is_done(
     client, gate = gated(make_card)
     zoo = open_zoo(client)
     zoo.viewer.add_image(IMAGE)
-    zoo.page.run_button.click()
+    zoo.page.desk.run_button.click()
     gate.release()
     qtbot.waitUntil(says(zoo, "1 of 9"))
-    zoo.page.cancel_button.click()
+    zoo.page.desk.cancel_button.click()
     qtbot.waitUntil(idle(zoo))
     assert client.runs_started[0].cancelled.is_set()
     assert "Cancelled" in zoo.page.status.line
@@ -118,7 +118,7 @@ def test_removing_layers_during_a_run_does_no_harm(
     client, gate = gated(make_card)
     zoo = open_zoo(client)
     zoo.viewer.add_image(IMAGE, name="cells")
-    zoo.page.run_button.click()
+    zoo.page.desk.run_button.click()
     gate.release()
     qtbot.waitUntil(says(zoo, "1 of 9"))
     zoo.viewer.layers.clear()
@@ -132,11 +132,11 @@ def test_removing_layers_during_a_run_does_no_harm(
 def test_a_second_run_makes_a_second_layer(open_zoo: OpenZoo, qtbot: QtBot) -> None:
     zoo = open_zoo()
     zoo.viewer.add_image(IMAGE)
-    zoo.page.run_button.click()
+    zoo.page.desk.run_button.click()
     qtbot.waitUntil(idle(zoo))
     before = labels_of(zoo.viewer)[0].data.copy()
     zoo.page.form._rows["threshold"].view.show(90)
-    zoo.page.run_button.click()
+    zoo.page.desk.run_button.click()
     qtbot.waitUntil(idle(zoo))
     first, second = labels_of(zoo.viewer)
     np.testing.assert_array_equal(first.data, before)
@@ -149,13 +149,13 @@ def test_a_refused_run_says_what_to_do(
     refusal = QuotaExceeded("It is full.", request_id="r-17")
     zoo = open_zoo(FakeClient([make_card()], refuse=refusal))
     zoo.viewer.add_image(IMAGE)
-    zoo.page.run_button.click()
+    zoo.page.desk.run_button.click()
     qtbot.waitUntil(idle(zoo))
     assert "It is full." in zoo.page.status.message
     assert refusal.remedy in zoo.page.status.message
     assert "r-17" in zoo.page.status.message
     assert not labels_of(zoo.viewer)
-    assert zoo.page.run_button.isEnabled()
+    assert zoo.page.desk.run_button.isEnabled()
 
 
 def test_a_backend_that_goes_away_leaves_the_labels(
@@ -163,7 +163,7 @@ def test_a_backend_that_goes_away_leaves_the_labels(
 ) -> None:
     zoo = open_zoo(FakeClient([make_card()], break_off=BackendUnreachable("gone")))
     zoo.viewer.add_image(IMAGE)
-    zoo.page.run_button.click()
+    zoo.page.desk.run_button.click()
     qtbot.waitUntil(idle(zoo))
     assert "gone" in zoo.page.status.message
     (layer,) = labels_of(zoo.viewer)
@@ -181,13 +181,13 @@ def test_what_stands_in_the_way_is_said(
     zoo.viewer.layers.remove(flat)
     zoo.viewer.add_image(STACK)
     assert not page._why.text()
-    assert page.run_button.isEnabled()
+    assert page.desk.run_button.isEnabled()
     page.image._axes.setCurrentIndex(1)
     assert page.image.axes() == ("t", "y", "x")
-    assert not page.run_button.isEnabled()
+    assert not page.desk.run_button.isEnabled()
     page.image._axes.setCurrentIndex(0)
     page.form._rows["threshold"].view._box.value = 50
-    assert page.run_button.isEnabled()
+    assert page.desk.run_button.isEnabled()
 
 
 def test_a_colour_image_needs_a_model_for_colours(open_zoo: OpenZoo, qtbot: QtBot) -> None:
@@ -233,7 +233,7 @@ def test_planes_can_be_joined_where_there_are_planes(open_zoo: OpenZoo, qtbot: Q
     zoo.viewer.add_image(STACK)
     assert not switch.isHidden()
     switch.click()
-    zoo.page.run_button.click()
+    zoo.page.desk.run_button.click()
     qtbot.waitUntil(idle(zoo))
     assert zoo.client.runs_started[0].join_planes
     zoo.page.image._axes.setCurrentIndex(1)
@@ -247,12 +247,12 @@ def test_a_wrong_voxel_size_can_be_ignored(
     zoo.viewer.add_image(IMAGE)
     switch = zoo.page.options.any_voxel_size
     assert switch.isHidden()
-    zoo.page.run_button.click()
+    zoo.page.desk.run_button.click()
     qtbot.waitUntil(idle(zoo))
     assert "Ten times" in zoo.page.status.message
     assert not switch.isHidden()
     switch.click()
-    zoo.page.run_button.click()
+    zoo.page.desk.run_button.click()
     qtbot.waitUntil(idle(zoo))
     assert zoo.page.status.line == "Done."
 
@@ -262,7 +262,7 @@ def test_what_is_looked_at_goes_first(open_zoo: OpenZoo, make_card: MakeCard, qt
     zoo = open_zoo(client)
     zoo.viewer.add_image(STACK, scale=(3, 1, 1), translate=(10, 0, 0))
     zoo.viewer.dims.set_current_step(0, 2)
-    zoo.page.run_button.click()
+    zoo.page.desk.run_button.click()
     qtbot.waitUntil(lambda: bool(client.runs_started))
     run = client.runs_started[0]
     qtbot.waitUntil(lambda: run.looked_at == [{"z": (2, 3)}])

@@ -14,6 +14,7 @@ from qtpy.QtCore import QTimer
 
 from hmz_widgets.appearance import Look, described, looks
 from hmz_widgets.geometry import Geometry
+from hmz_widgets.sight import view_of
 from napari_hmz.live import Canvas
 from napari_hmz.schema import Axes, AxisName, Region, Run
 from napari_hmz.schema.output_document import LABEL_KINDS
@@ -136,13 +137,19 @@ class OutputLayer:
         return max(floor, round(REFRESH_SHARE * self._last_ms))
 
     def looked_at(self) -> Region:
-        """Return the planes of the volume that are on show: one index of each hidden axis."""
-        region: Region = {}
-        for axis, place in self._hidden().items():
-            index = min(max(place, 0), self._canvas.output.shape[axis] - 1)
-            first = index + self._start.get(axis, 0)
-            region[axis] = (first, first + 1)
-        return region
+        """Return the part of the volume that is looked at; empty if it is all of it."""
+        layer, shape = self._layers[0], self._canvas.output.shape
+        seen = view_of(self._viewer, layer, self._axes).focus(shape)
+        return {
+            axis: (first + self._start.get(axis, 0), end + self._start.get(axis, 0))
+            for axis, (first, end) in seen.items()
+        }
+
+    def remove(self) -> None:
+        """Take the layers out of the viewer, those that are still there."""
+        self.close()
+        for layer in self._present():
+            self._viewer.layers.remove(layer)
 
     def finish(self) -> None:
         """Redraw a last time, whatever is on show."""

@@ -45,6 +45,11 @@ class RunView:
         self._outputs: dict[str, OutputLayer] = {}
         self._gaze: Gaze | None = None
 
+    @property
+    def has_layers(self) -> bool:
+        """Whether the run has begun and has outputs that are shown."""
+        return bool(self._outputs)
+
     def take(self, update: Update) -> None:
         """Show what has happened."""
         if isinstance(update, Filled):
@@ -74,6 +79,12 @@ class RunView:
             self._gaze.close()
             self._gaze = None
 
+    def remove(self) -> None:
+        """Take the layers out of the viewer."""
+        self.close()
+        for output in self._outputs.values():
+            output.remove()
+
     def _begin(self, begun: Begun) -> None:
         self._handle = begun.handle
         self._outputs = {
@@ -85,7 +96,7 @@ class RunView:
         self._cancel_now()
         first = next(iter(self._outputs.values()), None)
         if first is not None:
-            self._gaze = Gaze(self._viewer.dims, first.looked_at, self._focus)
+            self._gaze = Gaze(self._viewer, first.looked_at, self._focus)
 
     def _focus(self, region: Region) -> None:
         """Have what is looked at done first; it is a wish, and nothing is lost if it fails."""

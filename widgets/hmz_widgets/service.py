@@ -4,13 +4,14 @@ Both are called in worker threads only.
 """
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 from hmz_widgets.layers import Picture
 from napari_hmz.catalogue import KeptCards, kept_cards
 from napari_hmz.forecast import Forecast
 from napari_hmz.live import WatchedRun
-from napari_hmz.schema import ModelCard, ParameterValue
+from napari_hmz.schema import ModelCard, ParameterValue, Region
 
 
 class Client(Protocol):
@@ -29,6 +30,8 @@ class Client(Protocol):
         *,
         version: str | None,
         parameters: Mapping[str, ParameterValue] | None,
+        region: Region | None,
+        output: Path | None,
         join_planes: bool,
         ignore_voxel_size: bool,
     ) -> Forecast:
@@ -41,6 +44,8 @@ class Client(Protocol):
         *,
         version: str | None,
         parameters: Mapping[str, ParameterValue] | None,
+        region: Region | None,
+        output: Path | None,
         join_planes: bool,
         ignore_voxel_size: bool,
     ) -> WatchedRun:

@@ -81,10 +81,10 @@ class StatusView:
         self._bar.hide()
         self.say(line)
 
-    def foretell(self, found: Forecast) -> None:
-        """Show what a run would take."""
-        self.rest()
-        self._tell("\n".join(forecast_lines(found)))
+    def foretell(self, found: Forecast, *burdens: str) -> None:
+        """Show what a run would take, and what makes it heavy if it is."""
+        self.rest("Shall it start?" if burdens else "")
+        self._tell("\n".join([*forecast_lines(found), *(f"⚠ {burden}" for burden in burdens)]))
 
     def note(self, texts: Sequence[str]) -> None:
         """Show what the person should know, beside whatever goes on."""
