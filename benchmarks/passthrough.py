@@ -84,8 +84,8 @@ def figures() -> Iterator[Figure]:
     planar: tuple[AxisName, ...] = ("y", "x")
     long = (384, 336, 336), (768, 336, 336)
     cases = [
-        Case("do-nothing", "do-nothing", microscopy(volume), spatial, 0.6),
-        Case("do-nothing", "do-nothing, pure noise", noise(volume), spatial, 0.6),
+        Case("do-nothing", "do-nothing", microscopy(volume), spatial, 0.6, rounds=6),
+        Case("do-nothing", "do-nothing, pure noise", noise(volume), spatial, 0.6, rounds=6),
         Case("nuclei-2d", "nuclei-2d", microscopy(plane), planar, 0.95, rounds=2),
     ]
     with _serving(["do-nothing", "nuclei-2d"], instances=2) as running:
