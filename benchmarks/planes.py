@@ -84,8 +84,9 @@ class Stack:
 def main() -> None:
     url, folder, planes = sys.argv[1:]
     stack = Stack(int(planes))
-    settings = {"state_dir": Path(folder, "state"), "memory_budget_bytes": LEAST_BYTES}
-    with napari_hmz.connect(url, TOKEN, **settings) as client:
+    state = Path(folder, "state")
+    connected = napari_hmz.connect(url, TOKEN, state_dir=state, memory_budget_bytes=LEAST_BYTES)
+    with connected as client:
         client.run("copy", stack.array, block=BLOCK).wait()
     sent = Sent(
         peak_bytes=peak_bytes(os.getpid()),

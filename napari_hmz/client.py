@@ -46,6 +46,8 @@ _RUNS = TypeAdapter(tuple[schema.Run, ...])
 def connect(
     url: str | None = None,
     token: str | SecretStr | None = None,
+    *,
+    start: bool = True,
     **settings: Any,  # noqa: ANN401 # checked by pydantic
 ) -> "Client":
     """Connect to a backend.
@@ -54,21 +56,21 @@ def connect(
     ----------
     url, token
         The backend's address and bearer token; None: what the settings say, and if they name no
-        address, the backend of this machine, which is started if it does not run.
+        address, the backend of this machine, which is started unless `start` is False.
     **settings
-        Any other field of `ClientSettings`, for example `engine="triton"`.
+        Any other field of `ClientSettings`, for example `profile="desy"` or `engine="triton"`.
 
     Raises
     ------
     BackendUnreachable, BackendTooOld, ClientTooOld
         If there is no backend that this client could speak with.
-    LocalBackendFailed
-        If the backend of this machine does not start.
+    LocalBackendFailed, LocalBackendStopped
+        If the backend of this machine does not start, or does not run and shall not be started.
     SettingsInvalid
         If a setting cannot be used.
     """
     found = load_settings(url=url, token=token, **settings)
-    client = Client(*reach(found), settings=found)
+    client = Client(*reach(found, start=start), settings=found)
     try:
         client.check()
     except BaseException:  # whatever it is: connections are closed first
@@ -126,13 +128,7 @@ class Client:
         return self._http.get(wire.MODELS, _CARDS, params=params)
 
     def model(self, model: str, version: str | None = None) -> ModelCard:
-        """Return one card; without a version, that of the newest.
-
-        Raises
-        ------
-        NotFound
-            If there is no such model, or the caller may not see it.
-        """
+        """Return one card, or the newest version's; raises `NotFound` also if it is not for you."""
         return self._http.get(wire.model(model, version), ModelCard)
 
     def picture(self, card: ModelCard) -> bytes:

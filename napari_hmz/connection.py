@@ -8,20 +8,26 @@ from napari_hmz.schema import Health, wire
 from napari_hmz.settings import ClientSettings
 
 
-def reach(settings: ClientSettings) -> tuple[Http, str]:
+def local_folder(settings: ClientSettings) -> LocalFolder:
+    """Return where the backend of this machine has its files."""
+    place = f"backend-{settings.engine}"
+    return LocalFolder(settings.state_dir / place, settings.data_dir / place)
+
+
+def reach(settings: ClientSettings, *, start: bool = True) -> tuple[Http, str]:
     """Return the way to the backend, and the engine if it is the one of this machine.
 
     Raises
     ------
+    LocalBackendStopped
+        If it is that of this machine, does not run, and is not to be started.
     LocalBackendFailed
         If the backend of this machine does not start.
     """
     url, token, engine = settings.url, settings.token, ""
     if url is None:
         engine = settings.engine
-        place = f"backend-{engine}"
-        folder = LocalFolder(settings.state_dir / place, settings.data_dir / place)
-        local = local_backend(folder, settings.engine)
+        local = local_backend(local_folder(settings), settings.engine, start=start)
         url, token = local.url, local.token
     http = Http(
         url,

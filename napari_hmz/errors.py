@@ -15,7 +15,8 @@ HmzError
 │   └── DiskFull, QuotaExceeded, ServerBusy
 ├── UnavailableError          another part is down or too old
 │   └── BackendUnreachable, BackendTooOld, ClientTooOld, EngineUnavailable, EngineBusy
-├── EngineFailed, RunFailed, RunCancelled, SettingsInvalid, LocalBackendFailed
+├── EngineFailed, RunFailed, RunCancelled, SettingsInvalid
+├── LocalBackendFailed, LocalBackendStopped
 └── InternalError             a bug of ours
 ```
 
@@ -417,6 +418,14 @@ class LocalBackendFailed(HmzError):
     code = "local-backend-failed"
     title = "The local backend did not start"
     default_remedy = "Install it with `pip install 'napari-hmz[backend]'` and look at its log."
+
+
+class LocalBackendStopped(HmzError):
+    """The backend of this machine does not run, and was not to be started."""
+
+    code = "local-backend-stopped"
+    title = "The local backend does not run"
+    default_remedy = "Press Start, or give any `hmz` command: it starts it, too."
 
 
 class InternalError(HmzError):

@@ -18,7 +18,7 @@ from typing import Any
 
 from pydantic import SecretStr, ValidationError
 
-from napari_hmz.errors import HmzError, LocalBackendFailed
+from napari_hmz.errors import HmzError, LocalBackendFailed, LocalBackendStopped
 from napari_hmz.http import Http
 from napari_hmz.schema import Health, wire
 from napari_hmz.schema.base import Message
@@ -73,19 +73,24 @@ def local_backend(
     folder: LocalFolder,
     engine: EngineChoice,
     *,
+    start: bool = True,
     command: Sequence[str] = COMMAND,
     timeout_s: float = 180.0,
 ) -> Handshake:
-    """Return the backend that runs in `folder`, started now if need be.
+    """Return the backend that runs in `folder`, started now if need be and `start` says so.
 
     Raises
     ------
+    LocalBackendStopped
+        If it does not run and is not to be started.
     LocalBackendFailed
         If it is not installed, or does not come up; with the end of its log.
     """
     found = _running(folder)
     if found is not None:
         return found
+    if not start:
+        raise LocalBackendStopped("The backend of this machine does not run.")
     if command is COMMAND and importlib.util.find_spec("hmz_backend") is None:
         raise LocalBackendFailed("This installation has no backend.")
     folder.state.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -16,6 +16,7 @@ from pydantic_settings import (
 
 from napari_hmz.errors import SettingsInvalid
 from napari_hmz.memory import DEFAULT_BYTES, LEAST_BYTES, MemoryBudget
+from napari_hmz.profiles import LOCAL, Profile
 
 EngineChoice = Literal["embedded", "triton"]
 
@@ -56,6 +57,10 @@ class ClientSettings(BaseSettings):
     """Address of the backend; none: the backend of this machine."""
     token: SecretStr | None = None
     """Bearer token of the backend at `url`."""
+    profile: str | None = None
+    """Name of the profile whose backend is used instead of `url`; `local`: that of this machine."""
+    profiles: dict[str, Profile] = Field(default_factory=dict)
+    """Backends by name: in the file `[profiles.NAME]` with `url` and `token_file`."""
     engine: EngineChoice = "embedded"
     """What the backend of this machine computes with."""
     connections: int = Field(default=32, ge=1, le=64)
@@ -98,15 +103,44 @@ def load_settings(**arguments: Any) -> ClientSettings:  # noqa: ANN401 # checked
     Raises
     ------
     SettingsInvalid
-        If a value is of the wrong type or out of range, or the file has an unknown key.
+        If a value is of the wrong type or out of range, the file has an unknown key, or there is
+        no profile of that name.
     """
     given = {name: value for name, value in arguments.items() if value is not None}
+    found = _read(given)
+    return found if found.profile is None or _names_url(given) else _of_profile(found, given)
+
+
+def _read(given: dict[str, Any]) -> ClientSettings:
     try:
         return ClientSettings(**given)
     except ValidationError as error:
         raise SettingsInvalid(_sentence(error), remedy=_remedy()) from None
     except (OSError, ValueError) as error:  # not readable, or not TOML
         raise SettingsInvalid(f"{settings_file()}: {error}", remedy=_remedy()) from error
+
+
+def _names_url(given: dict[str, Any]) -> bool:
+    """Return whether an address is named nearer to the call than a profile is."""
+    if "profile" in given or "url" in given:
+        return "url" in given
+    return bool(os.environ.get("HMZ_URL")) and not os.environ.get("HMZ_PROFILE")
+
+
+def _of_profile(found: ClientSettings, given: dict[str, Any]) -> ClientSettings:
+    """Return the settings with the address of the profile.
+
+    Of tokens only the profile's own is used, or one of the call: any other belongs to `url`.
+    """
+    name = found.profile or LOCAL
+    if name == LOCAL:
+        return found.model_copy(update={"url": None, "token": None})
+    if name not in found.profiles:
+        there = ", ".join([LOCAL, *found.profiles])
+        raise SettingsInvalid(f"There is no profile {name}; there are {there}.", remedy=_remedy())
+    profile = found.profiles[name]
+    token = found.token if "token" in given else profile.token()
+    return found.model_copy(update={"url": profile.url, "token": token})
 
 
 def _sentence(error: ValidationError) -> str:

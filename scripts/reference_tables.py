@@ -64,6 +64,8 @@ def setting_rows(model: type[BaseModel], prefix: str) -> list[str]:
 
 
 def _default(field: FieldInfo) -> str:
+    if field.default_factory is dict:
+        return "none"
     if field.default_factory is not None:
         return "depends on the machine"
     return "none" if field.default in (None, "", ()) else f"`{field.default}`"

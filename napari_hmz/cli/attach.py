@@ -13,12 +13,13 @@ from napari_hmz.schema import Run
 from napari_hmz.unfinished import RESUMABLE
 
 
-def attach(
+def attach(  # noqa: PLR0917 # typer passes each by its name
     run: Annotated[str, typer.Argument(help="The run's id, as `hmz runs` lists it.")],
     output: Annotated[
         Path | None, typer.Argument(help="Where to write the result; else as it was started.")
     ] = None,
     url: options.Url = None,
+    profile: options.Profile = None,
     engine: options.Engine = None,
     json: options.Json = False,
 ) -> None:
@@ -26,7 +27,7 @@ def attach(
 
     A run that was cancelled or has failed is resumed: what is finished of it is not done again.
     """
-    with connect(url, engine=engine) as client:
+    with connect(url, profile=profile, engine=engine) as client:
         record, before = client.record(run), client.info(run)
         started = client.attach(run, output, resume=True)
         if before.state in RESUMABLE:

@@ -12,11 +12,12 @@ from napari_hmz.schema import ENDED, Run
 def cancel(
     run: Annotated[str, typer.Argument(help="The run's id, as `hmz runs` lists it.")],
     url: options.Url = None,
+    profile: options.Profile = None,
     engine: options.Engine = None,
     json: options.Json = False,
 ) -> None:
     """Stop a run at the backend; its finished blocks stay, and `hmz attach` goes on with it."""
-    with connect(url, engine=engine) as client:
+    with connect(url, profile=profile, engine=engine) as client:
         ended = client.cancel(run)
     typer.echo(ended.model_dump_json() if json else _words(ended))
 

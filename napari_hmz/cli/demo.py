@@ -31,11 +31,12 @@ def demo(
         Path | None, typer.Option(help="Another image.", show_default="the sample of nuclei")
     ] = None,
     url: options.Url = None,
+    profile: options.Profile = None,
     json: options.Json = False,
 ) -> None:
     """Segment a small real volume of nuclei, and write labels and a picture of them."""
     output.mkdir(parents=True, exist_ok=True)
-    with connect(url, engine=engine) as client:
+    with connect(url, profile=profile, engine=engine) as client:
         card, health = client.model(model), client.health()
         image = open_source(source or sample.nuclei(), dtypes=card.inputs[0].dtypes)
         place = output / f"{card.id}.ome.zarr"

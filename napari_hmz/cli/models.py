@@ -12,17 +12,18 @@ from napari_hmz.client import connect
 from napari_hmz.schema import ModelCard
 
 
-def models(
+def models(  # noqa: PLR0917 # typer passes each by its name
     query: Annotated[str | None, typer.Argument(help="Words in names and texts.")] = None,
     task: Annotated[
         str | None, typer.Option(help="Only for this task, as instance-segmentation.")
     ] = None,
     url: options.Url = None,
+    profile: options.Profile = None,
     engine: options.Engine = None,
     json: options.Json = False,
 ) -> None:
     """List the models, newest version first."""
-    with connect(url, engine=engine) as client:
+    with connect(url, profile=profile, engine=engine) as client:
         cards = client.models(task, query)
     if json:
         typer.echo(TypeAdapter(tuple[ModelCard, ...]).dump_json(cards))

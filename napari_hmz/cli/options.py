@@ -19,6 +19,13 @@ Url = Annotated[
         show_default=False,
     ),
 ]
+Profile = Annotated[
+    str | None,
+    typer.Option(
+        help="Name of the backend's profile in the settings file; local: this machine's own.",
+        show_default=False,
+    ),
+]
 Engine = Annotated[
     str | None,
     typer.Option(

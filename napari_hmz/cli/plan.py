@@ -39,6 +39,7 @@ def plan(
     beside: options.Beside = None,
     with_image: options.WithImage = False,
     url: options.Url = None,
+    profile: options.Profile = None,
     engine: options.Engine = None,
     json: options.Json = False,
 ) -> None:
@@ -55,7 +56,7 @@ def plan(
         any_voxel_size=any_voxel_size,
         stream=stream,
     )
-    with connect(url, engine=engine) as client:
+    with connect(url, profile=profile, engine=engine) as client:
         card = client.model(model, version)
         chosen = wish.options(card)
         made = client.plan(

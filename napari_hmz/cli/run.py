@@ -37,6 +37,7 @@ def run(
     overwrite: Annotated[bool, typer.Option(help="Replace an output that is there.")] = False,
     with_image: options.WithImage = False,
     url: options.Url = None,
+    profile: options.Profile = None,
     engine: options.Engine = None,
     json: options.Json = False,
 ) -> None:
@@ -57,7 +58,7 @@ def run(
         any_voxel_size=any_voxel_size,
         stream=stream,
     )
-    with connect(url, engine=engine) as client:
+    with connect(url, profile=profile, engine=engine) as client:
         card = client.model(model, version)
         chosen, left = wish.options(card), unfinished_run(output)
         started = client.run(

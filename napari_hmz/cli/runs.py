@@ -16,13 +16,16 @@ from napari_hmz.standing import standing_of
 
 
 def runs(
-    url: options.Url = None, engine: options.Engine = None, json: options.Json = False
+    url: options.Url = None,
+    profile: options.Profile = None,
+    engine: options.Engine = None,
+    json: options.Json = False,
 ) -> None:
     """List your runs at the backend, the newest first: what each does or waits for, how far it is.
 
     With --json, each is a document with its state, progress, plan and results.
     """
-    with connect(url, engine=engine) as client:
+    with connect(url, profile=profile, engine=engine) as client:
         found = client.runs()
     if json:
         typer.echo(TypeAdapter(tuple[Run, ...]).dump_json(found))

@@ -13,15 +13,16 @@ from napari_hmz.quantities import sizes_text
 from napari_hmz.schema import ModelCard, ParameterSpec
 
 
-def show(
+def show(  # noqa: PLR0917 # typer passes each by its name
     model: Annotated[str, typer.Argument(help="The model's name, as `hmz models` lists it.")],
     version: options.Version = None,
     url: options.Url = None,
+    profile: options.Profile = None,
     engine: options.Engine = None,
     json: options.Json = False,
 ) -> None:
     """Show a model: what it wants, what it gives, its parameters and its quality."""
-    with connect(url, engine=engine) as client:
+    with connect(url, profile=profile, engine=engine) as client:
         card = client.model(model, version)
     if json:
         typer.echo(card.model_dump_json())

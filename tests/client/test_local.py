@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import napari_hmz
-from napari_hmz.errors import LocalBackendFailed
+from napari_hmz.errors import LocalBackendFailed, LocalBackendStopped
 from napari_hmz.http import Http
 from napari_hmz.local import Handshake, LocalFolder, local_backend
 from napari_hmz.schema import Health, wire
@@ -54,6 +54,12 @@ def ended(folder: LocalFolder) -> Iterator[set[int]]:
     for thread in threading.enumerate():
         if thread.name == "hmz-local-backend":
             thread.join(10.0)
+
+
+def test_is_not_started_unless_it_may_be(folder: LocalFolder) -> None:
+    with pytest.raises(LocalBackendStopped):
+        local_backend(folder, "embedded", start=False, command=command())
+    assert not folder.state.exists()
 
 
 def test_is_started_once_and_then_found(folder: LocalFolder, ended: set[int]) -> None:

@@ -77,7 +77,7 @@ def open_zoo(make_napari_viewer_proxy: Untyped, make_card: MakeCard, qtbot: QtBo
     def open_it(client: FakeClient | None = None) -> Zoo:
         viewer = make_napari_viewer_proxy()
         client = client or FakeClient([make_card()])
-        dock = ModelZoo(viewer, connect=lambda: client, open_picture=open_fake)
+        dock = ModelZoo(viewer, connect=lambda *_, **__: client, open_picture=open_fake)
         viewer.window.add_dock_widget(dock, name="Model Zoo")
         qtbot.waitUntil(lambda: dock.model_page.models.card() is not None)
         return Zoo(viewer, dock, client)

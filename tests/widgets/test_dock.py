@@ -49,7 +49,7 @@ def test_no_backend_is_said_and_can_be_tried_again(
 ) -> None:
     answers = [BackendUnreachable("Nobody answers.")]
 
-    def connect() -> FakeClient:
+    def connect(profile: str | None, /, *, start: bool) -> FakeClient:
         if answers:
             raise answers.pop()
         return FakeClient([make_card()])
@@ -76,7 +76,7 @@ def test_the_main_thread_neither_connects_nor_reads(
             threads["models"] = threading.current_thread()
             return super().models()
 
-    def connect() -> FakeClient:
+    def connect(profile: str | None, /, *, start: bool) -> FakeClient:
         threads["connect"] = threading.current_thread()
         return Watched([make_card()])
 

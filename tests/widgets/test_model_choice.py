@@ -47,7 +47,7 @@ def shows_catalogue(page: Untyped) -> bool:
     return bool(page.native.currentWidget() is page.models.catalogue.native)
 
 
-def away() -> FakeClient:
+def away(profile: str | None = None, /, *, start: bool = True) -> FakeClient:
     raise BackendUnreachable("Nobody answers.")
 
 
@@ -117,7 +117,7 @@ def test_pictures_are_shown_and_kept(open_zoo: OpenZoo, make_card: MakeCard, qtb
     cards = two(make_card)
     page = open_zoo(FakeClient(cards, pictures={"b": picture()})).page
     qtbot.waitUntil(lambda: not page.models.chosen.face.icon().isNull())
-    qtbot.waitUntil(lambda: open_kept().picture(cards[1]) is not None)
+    qtbot.waitUntil(lambda: open_kept(None).picture(cards[1]) is not None)
 
 
 def test_a_model_that_appears_on_the_backend_appears_after_refresh(
@@ -140,8 +140,8 @@ def test_without_a_backend_its_models_are_shown_from_memory_and_nothing_can_be_r
     open_away: Callable[[], ModelZoo], make_card: MakeCard, qtbot: QtBot
 ) -> None:
     cards = two(make_card)
-    open_kept().put(cards, time.time() - 7300)
-    open_kept().put_picture(cards[1], picture())
+    open_kept(None).put(cards, time.time() - 7300)
+    open_kept(None).put_picture(cards[1], picture())
     page: Untyped = open_away().model_page
     qtbot.waitUntil(lambda: page.models.card() is not None)
     assert "Nobody answers." in page.status.message

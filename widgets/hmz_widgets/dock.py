@@ -11,12 +11,14 @@ from qtpy.QtWidgets import QTabWidget, QVBoxLayout, QWidget
 
 from hmz_widgets.backend import Backend
 from hmz_widgets.bridge import Bridge
+from hmz_widgets.header import Header
 from hmz_widgets.model_page import ModelPage
 from hmz_widgets.service import (
     Connect,
     OpenKept,
     OpenPicture,
     connect,
+    known_backends,
     open_kept,
     open_picture,
 )
@@ -48,6 +50,8 @@ class ModelZoo(QWidget):  # type: ignore[misc] # Qt has no types that mypy can f
         super().__init__()
         self.bridge = Bridge()
         self.backend = Backend(self.bridge, connect)
+        known = known_backends()
+        self.header = Header(self.backend, known.profiles, known.first, known.log)
         self.model_page = ModelPage(
             napari_viewer, self.backend, self.bridge, open_picture, open_kept
         )
@@ -62,6 +66,8 @@ class ModelZoo(QWidget):  # type: ignore[misc] # Qt has no types that mypy can f
         self.tabs.addTab(self.model_page.native, "Model")
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
+        outer.setSpacing(0)
+        outer.addWidget(self.header.native)
         outer.addWidget(self.tabs)
 
 

@@ -4,6 +4,7 @@ Lives in the Qt main thread; asking happens in workers.
 """
 
 import time
+from collections.abc import Callable
 from functools import partial
 
 from psygnal import Signal
@@ -15,7 +16,7 @@ from hmz_widgets.chosen_model import ChosenModel
 from hmz_widgets.service import Client, OpenKept
 from hmz_widgets.status import StatusView
 from hmz_widgets.thumbnails import Thumbnails
-from napari_hmz.catalogue import ImageDescription, Kept
+from napari_hmz.catalogue import ImageDescription, Kept, KeptCards
 from napari_hmz.catalogue.words import kept_note
 from napari_hmz.errors import HmzError, NotFound
 from napari_hmz.schema import ModelCard
@@ -79,7 +80,7 @@ class ModelChoice:
         self._allow_asking(allowed=False)
         self._status.busy("Asking for models …")
         self._bridge.call(
-            partial(_ask, client, self._open_kept),
+            partial(_ask, client, self._kept()),
             done=partial(self._take, client),
             failed=self._miss,
             ended=partial(self._allow_asking, allowed=True),
@@ -89,11 +90,14 @@ class ModelChoice:
         """Fetch no pictures any more."""
         self._thumbnails.close()
 
+    def _kept(self) -> Callable[[], KeptCards]:
+        return partial(self._open_kept, self._backend.profile)
+
     def _take(self, client: Client, cards: Cards) -> None:
         if client is not self._backend.client:  # another backend was chosen in the meantime
             return
         self.away = False
-        self._thumbnails.fetch_with(partial(_picture, client, self._open_kept))
+        self._thumbnails.fetch_with(partial(_picture, client, self._kept()))
         self._status.rest("" if cards else "The backend offers no models.")
         self._list(cards)
 
@@ -102,7 +106,7 @@ class ModelChoice:
         self.away = True
         self._status.fail(error)
         self._bridge.call(
-            partial(_remember, self._open_kept),
+            partial(_remember, self._kept()),
             done=partial(self._take_kept, error),
             failed=partial(self._take_kept, error, None),
         )
@@ -115,7 +119,7 @@ class ModelChoice:
             if self._backend.client is None:  # what is listed may be another backend's
                 self._list(())
             return
-        self._thumbnails.fetch_with(partial(_picture, None, self._open_kept))
+        self._thumbnails.fetch_with(partial(_picture, None, self._kept()))
         self._list(kept.cards, f"{error.detail} {kept_note(kept.at_s, time.time())}")
 
     def _list(self, cards: Cards, note: str = "") -> None:
@@ -162,19 +166,19 @@ class ModelChoice:
         self._backend.failed.connect(self._not_found)
 
 
-def _ask(client: Client, open_kept: OpenKept) -> Cards:
+def _ask(client: Client, open_kept: Callable[[], KeptCards]) -> Cards:
     """Ask for the models and keep them for the time when nobody answers (in a worker)."""
     cards = tuple(client.models())
     open_kept().put(cards, time.time())
     return cards
 
 
-def _remember(open_kept: OpenKept) -> Kept | None:
+def _remember(open_kept: Callable[[], KeptCards]) -> Kept | None:
     """Return the models as they were last seen (in a worker)."""
     return open_kept().get()
 
 
-def _picture(client: Client | None, open_kept: OpenKept, card: ModelCard) -> bytes:
+def _picture(client: Client | None, open_kept: Callable[[], KeptCards], card: ModelCard) -> bytes:
     """Return the picture of a model: the one that is kept, else the backend's (in a worker)."""
     kept = open_kept()
     picture = kept.picture(card)

@@ -4,14 +4,19 @@ Both are called in worker threads only.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from hmz_widgets.layers import Picture
 from napari_hmz.catalogue import KeptCards, kept_cards
+from napari_hmz.connection import local_folder
+from napari_hmz.errors import HmzError
 from napari_hmz.forecast import Forecast
 from napari_hmz.live import WatchedRun
+from napari_hmz.profiles import LOCAL
 from napari_hmz.schema import ModelCard, ParameterValue, Region
+from napari_hmz.settings import load_settings
 
 
 class Client(Protocol):
@@ -56,10 +61,13 @@ class Client(Protocol):
 
 
 class Connect(Protocol):
-    """Finds the backend."""
+    """Finds a backend."""
 
-    def __call__(self) -> Client:
-        """Return a client of it."""
+    def __call__(self, profile: str | None, /, *, start: bool) -> Client:
+        """Return a client of a profile's backend; without one, of that of the settings.
+
+        The backend of this machine is only started where `start` says so.
+        """
 
 
 class OpenPicture(Protocol):
@@ -72,28 +80,52 @@ class OpenPicture(Protocol):
 class OpenKept(Protocol):
     """Opens what is kept of the backend's models for the time when it is away."""
 
-    def __call__(self) -> KeptCards:
-        """Return what is kept."""
+    def __call__(self, profile: str | None, /) -> KeptCards:
+        """Return what is kept of the backend of a profile, or of the settings."""
 
 
-def connect() -> Client:
-    """Connect to the backend of the settings; without one, to this machine's own."""
+@dataclass(frozen=True)
+class KnownBackends:
+    """The profiles by name, the one in use, and the log of this machine's own backend."""
+
+    profiles: tuple[str, ...]
+    first: str
+    log: Path
+
+
+OF_SETTINGS = "settings"
+"""Stands for an address that is set without a profile."""
+
+
+def known_backends() -> KnownBackends:
+    """Return the backends of the settings; those that cannot be read are reported on connecting."""
+    try:
+        found = load_settings()
+    except HmzError:
+        return KnownBackends((LOCAL,), LOCAL, Path())
+    names = tuple(name for name in found.profiles if name != LOCAL)
+    first = found.profile or LOCAL
+    if found.url is not None and (first == LOCAL or found.profiles[first].url != found.url):
+        first = OF_SETTINGS
+    extra = (OF_SETTINGS,) if first == OF_SETTINGS else ()
+    return KnownBackends((*extra, LOCAL, *names), first, local_folder(found).log)
+
+
+def connect(profile: str | None, /, *, start: bool) -> Client:
+    """Connect to the backend of a profile or of the settings."""
     from napari_hmz import client
 
-    return client.connect()
+    return client.connect(profile=profile, start=start)
 
 
-def open_kept() -> KeptCards:
-    """Open what is kept of the models of the settings' backend."""
-    from napari_hmz.settings import load_settings
-
-    settings = load_settings()
+def open_kept(profile: str | None, /) -> KeptCards:
+    """Open what is kept of the models of a profile's backend, or of that of the settings."""
+    settings = load_settings(profile=profile)
     return kept_cards(settings.state_dir, settings.url or f"local {settings.engine}")
 
 
 def open_picture(picture: Picture, dtypes: tuple[str, ...], /) -> Any:  # noqa: ANN401 # a Source
     """Open the array behind a layer as a source."""
-    from napari_hmz.settings import load_settings
     from napari_hmz.sources import open_source
 
     return open_source(

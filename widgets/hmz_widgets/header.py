@@ -1,0 +1,101 @@
+"""The first line of the dock: which backend, how it stands, and the log of this machine's own.
+
+Lives in the Qt main thread.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from qtpy.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QToolButton, QWidget
+
+from hmz_widgets.backend import Backend
+from hmz_widgets.log_view import LogView
+from hmz_widgets.service import OF_SETTINGS
+from hmz_widgets.status import plain_label
+from napari_hmz.errors import HmzError, LocalBackendFailed, LocalBackendStopped
+from napari_hmz.profiles import LOCAL
+
+WORDS = {LOCAL: "This machine", OF_SETTINGS: "From the settings"}
+
+
+class Header:
+    """The choice of a backend, its state, and how to start the one of this machine.
+
+    Parameters
+    ----------
+    backend
+        The backend that is followed and chosen.
+    profiles
+        The names of the profiles; that of this machine is one of them.
+    first
+        The one that is in use.
+    log
+        The file in which the backend of this machine writes its log.
+    """
+
+    def __init__(self, backend: Backend, profiles: Sequence[str], first: str, log: Path) -> None:
+        self._backend, self._profiles, self._log = backend, tuple(profiles), log
+        self.native = QWidget()
+        self.choice = QComboBox()
+        self.choice.setAccessibleName("Backend")
+        self.choice.setToolTip("Which backend runs the models; profiles stand in client.toml")
+        self.choice.addItems([WORDS.get(profile, profile) for profile in self._profiles])
+        self.choice.setCurrentIndex(self._profiles.index(first))
+        self._state = plain_label()
+        self.start_button = QPushButton("Start")
+        self.start_button.setToolTip("Start the backend of this machine; it runs on by itself")
+        self.log_button = QToolButton()
+        self.log_button.setText("Log")
+        self.log_button.setToolTip("Show what the backend of this machine has written")
+        self._lay_out()
+        self._wire_up()
+
+    @property
+    def state(self) -> str:
+        """How the backend stands, in words."""
+        return str(self._state.text())
+
+    def _lay_out(self) -> None:
+        row = QHBoxLayout(self.native)
+        row.setContentsMargins(9, 6, 9, 0)
+        row.addWidget(self.choice)
+        row.addWidget(self._state, 1)
+        row.addWidget(self.start_button)
+        row.addWidget(self.log_button)
+        self.start_button.hide()
+        self.log_button.setVisible(self._local())
+
+    def _wire_up(self) -> None:
+        self.choice.currentIndexChanged.connect(self._chosen)
+        self.start_button.clicked.connect(self._start)
+        self.log_button.clicked.connect(self._show_log)
+        self._backend.searching.connect(self._searching)
+        self._backend.changed.connect(self._found)
+        self._backend.failed.connect(self._not_found)
+
+    def _local(self) -> bool:
+        return bool(self._profiles[self.choice.currentIndex()] == LOCAL)
+
+    def _chosen(self) -> None:
+        profile = self._profiles[self.choice.currentIndex()]
+        self._backend.choose(None if profile == OF_SETTINGS else profile)
+
+    def _start(self) -> None:
+        self._backend.find(start=True)
+        self._state.setText("Starting …")
+
+    def _show_log(self) -> None:
+        LogView(self._log, self.native).show()
+
+    def _searching(self) -> None:
+        self._state.setText("Connecting …")
+        self.start_button.hide()
+        self.log_button.setVisible(self._local())
+
+    def _found(self) -> None:
+        self._state.setText("Running" if self._local() else "Connected")
+
+    def _not_found(self, error: HmzError) -> None:
+        stopped = isinstance(error, LocalBackendStopped)
+        self._state.setText("Not started" if stopped else "Not connected")
+        self.start_button.setVisible(isinstance(error, (LocalBackendStopped, LocalBackendFailed)))
