@@ -111,6 +111,10 @@ def test_the_catalogue_says_what_fits_the_chosen_layer(
     zoo.page.models.chosen.face.click()
     entries = zoo.page.models.catalogue.entries._model.entries
     assert [(entry.card.id, bool(entry.misfit)) for entry in entries] == [("a", False), ("b", True)]
+    zoo.viewer.layers.clear()
+    zoo.viewer.add_image(np.zeros((4, 40, 33), np.uint8))
+    entries = zoo.page.models.catalogue.entries._model.entries
+    assert not any(entry.misfit for entry in entries), "it follows the layer while it is open"
 
 
 def test_pictures_are_shown_and_kept(open_zoo: OpenZoo, make_card: MakeCard, qtbot: QtBot) -> None:

@@ -121,8 +121,6 @@ class ModelPage:
 
     def _browse(self, browsing: bool) -> None:
         """Show the catalogue instead of the chosen model, or not any more."""
-        if browsing:
-            self._say_what_fits()
         self.native.setCurrentIndex(int(browsing))
 
     def _say_what_fits(self) -> None:
@@ -147,6 +145,7 @@ class ModelPage:
         self.options.propose_for(self.models.card(), self.image.axes())
         self.options.offer_any_voxel_size(offered=False)
         self.desk.regions.propose_for(self.image.layer(), self.image.axes())
+        self._say_what_fits()
         self._refresh_buttons()
 
     def _parameters_changed(self) -> None:
