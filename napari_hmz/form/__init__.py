@@ -18,7 +18,7 @@ from napari_hmz.form.channels import (
 from napari_hmz.form.fields import Field, FieldKind, Form, Slot, form_of
 from napari_hmz.form.levels import Level, levels_of, nearest_level
 from napari_hmz.form.numberline import NumberLine, number_line
-from napari_hmz.form.remembered import RememberedValues, key_of, remembered_values
+from napari_hmz.form.remembered import RememberedValues, remembered_values
 from napari_hmz.form.text import parse_text
 from napari_hmz.form.voxels import Suggestion, model_um, size_words, suggestions, voxel_words
 
@@ -36,7 +36,6 @@ __all__ = [
     "Suggestion",
     "feed",
     "form_of",
-    "key_of",
     "levels_of",
     "model_um",
     "nearest_level",

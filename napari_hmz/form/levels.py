@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from napari_hmz.schema import Axes, AxisName
+from napari_hmz.schema import Axes, AxisName, Interval, Region
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,19 @@ class Level:
         if "x" not in sizes or factor is None:
             return extents
         return f"{extents}, {sizes['x'] * factor:.3g} µm"
+
+    def region(self, region: Mapping[AxisName, Interval], axes: Axes) -> Region:
+        """Return the voxels of this level that a region of the finest one touches."""
+        sizes = {
+            axis: (extent, factor)
+            for axis, extent, factor in zip(axes, self.shape, self.factors, strict=False)
+        }
+        found: Region = {}
+        for axis, (start, stop) in region.items():
+            extent, factor = sizes[axis]
+            first = min(math.floor(start / factor), extent - 1)
+            found[axis] = (first, max(first + 1, min(extent, math.ceil(stop / factor))))
+        return found
 
 
 def levels_of(shapes: Sequence[Sequence[int]]) -> tuple[Level, ...]:

@@ -1,4 +1,4 @@
-"""The values a person has last used with a model, in one small file of this user.
+"""The values a person has last used with models: one small file of this user for each backend.
 
 A value is kept while it differs from what the card proposes, and given back as long as it fits the
 card: a new version of a model takes over what still makes sense.
@@ -10,19 +10,18 @@ import os
 import re
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from napari_hmz.form.fields import KNOWN_TYPES, Form
+from napari_hmz.form.fields import KNOWN_TYPES, Form, form_of
 from napari_hmz.schema import ModelCard, ParameterSpec, ParameterValue, resolve_parameters
 from napari_hmz.schema.base import Message
 
 VERSION = 1
-MOST_MODELS = 200
+MOST_FORMS = 200
 """The file stays small: what has not been used for longest is forgotten."""
 _SECRET = re.compile(r"token|secret|password|passwd|credential|api.?key", re.IGNORECASE)
 
@@ -30,10 +29,9 @@ _SECRET = re.compile(r"token|secret|password|passwd|credential|api.?key", re.IGN
 class _Kept(Message):
     """The values of one form."""
 
-    backend: str
     model: str
     form: str
-    """Digest of the card's parameters."""
+    """Digest of the card's parameters: what tells this form from those of other versions."""
     values: dict[str, ParameterValue]
 
 
@@ -43,34 +41,8 @@ class _File(Message):
     """The latest first."""
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
-    """Whose values they are.
-
-    Parameters
-    ----------
-    backend
-        Its address; of this machine's own, whose address changes, `local` and its engine.
-    model
-        The model's id.
-    form
-        What tells the model's parameters from those of its other versions.
-    """
-
-    backend: str
-    model: str
-    form: str
-
-
-def key_of(backend: str, card: ModelCard) -> Key:
-    """Return the key of a model on a backend."""
-    specs = {name: spec.model_dump(mode="json") for name, spec in card.parameters.items()}
-    text = json.dumps(specs, sort_keys=True, default=str)
-    return Key(backend, card.id, hashlib.sha256(text.encode()).hexdigest()[:32])
-
-
 class RememberedValues:
-    """What was last used, for every model and backend.
+    """What was last used with the models of one backend.
 
     Threads: may be used from several at once; of processes, the last one to write wins, whole.
 
@@ -85,34 +57,35 @@ class RememberedValues:
         self._lock = threading.Lock()
         self._kept: tuple[_Kept, ...] | None = None
 
-    def values(self, key: Key, form: Form) -> dict[str, ParameterValue]:
-        """Return the form's values: those last used where they still fit, else the card's.
+    def values(self, card: ModelCard) -> dict[str, ParameterValue]:
+        """Return a model's values: those last used where they still fit, else the card's.
 
         Values of another version of the model do where none of this one are known.
         """
+        form, digest = form_of(card), _digest(card)
         with self._lock:
-            kept = self._read()
-        of_model = [one for one in kept if (one.backend, one.model) == (key.backend, key.model)]
-        exact = [one for one in of_model if one.form == key.form]
+            of_model = [one for one in self._read() if one.model == card.id]
+        exact = [one for one in of_model if one.form == digest]
         found = next(iter([*exact, *of_model]), None)
         return form.start() | (_fitting(form, found.values) if found else {})
 
-    def put(self, key: Key, form: Form, values: Mapping[str, ParameterValue]) -> None:
+    def put(self, card: ModelCard, values: Mapping[str, ParameterValue]) -> None:
         """Remember values, whole or not at all; a full disk is no reason to fail."""
-        start = form.start()
+        form, digest = form_of(card), _digest(card)
+        start, specs = form.start(), _specs(form)
         changed = {
             name: value
             for name, value in _fitting(form, values).items()
-            if value != start[name] and _harmless(name, _specs(form)[name])
+            if value != start[name] and _harmless(name, specs[name])
         }
+        mine = _Kept(model=card.id, form=digest, values=changed)
         with self._lock:
-            others = [one for one in self._read() if _key(one) != key]
-            mine = _Kept(backend=key.backend, model=key.model, form=key.form, values=changed)
-            self._kept = (mine, *others)[:MOST_MODELS]
+            others = [one for one in self._read() if (one.model, one.form) != (card.id, digest)]
+            self._kept = (mine, *others)[:MOST_FORMS]
             with suppress(OSError):
                 self._write(_File(kept=self._kept))
 
-    def _read(self) -> Sequence[_Kept]:
+    def _read(self) -> tuple[_Kept, ...]:
         if self._kept is None:
             try:
                 found = _File.model_validate_json(self._file.read_bytes())
@@ -133,13 +106,24 @@ class RememberedValues:
             raise
 
 
-def remembered_values(state_dir: Path) -> RememberedValues:
-    """Return what is remembered in the client's state folder."""
-    return RememberedValues(state_dir / "forms.json")
+def remembered_values(state_dir: Path, backend: str) -> RememberedValues:
+    """Return what is remembered of a backend's models.
+
+    Parameters
+    ----------
+    state_dir
+        As `ClientSettings.state_dir`.
+    backend
+        Its address; of this machine's own, whose address changes, `local` and its engine.
+    """
+    name = hashlib.sha256(backend.encode()).hexdigest()[:32]
+    return RememberedValues(state_dir / "forms" / f"{name}.json")
 
 
-def _key(one: _Kept) -> Key:
-    return Key(one.backend, one.model, one.form)
+def _digest(card: ModelCard) -> str:
+    specs = {name: spec.model_dump(mode="json") for name, spec in card.parameters.items()}
+    text = json.dumps(specs, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def _specs(form: Form) -> dict[str, ParameterSpec]:

@@ -112,13 +112,13 @@ class FakeClient:
         parameters: Mapping[str, ParameterValue] | None = None,
         region: Region | None = None,
         output: Path | None = None,
+        channels: Sequence[int] | None = None,
         join_planes: bool = False,
         ignore_voxel_size: bool = False,
     ) -> Forecast:
         """Return what a run would do; raises as `run`."""
         run = self._run_of(model, source, version, parameters, region, sized=ignore_voxel_size)
-        run.join_planes = join_planes
-        run.output = output
+        run.join_planes, run.channels, run.output = join_planes, tuple(channels or ()), output
         return Forecast(**dict(run.info().plan), memory_here_bytes=2**30)
 
     def run(
@@ -130,6 +130,7 @@ class FakeClient:
         parameters: Mapping[str, ParameterValue] | None = None,
         region: Region | None = None,
         output: Path | None = None,
+        channels: Sequence[int] | None = None,
         join_planes: bool = False,
         ignore_voxel_size: bool = False,
     ) -> "FakeRun":
@@ -143,8 +144,7 @@ class FakeClient:
             If there is no such model.
         """
         run = self._run_of(model, source, version, parameters, region, sized=ignore_voxel_size)
-        run.join_planes = join_planes
-        run.output = output
+        run.join_planes, run.channels, run.output = join_planes, tuple(channels or ()), output
         self.runs_started.append(run)
         return run
 
@@ -186,6 +186,7 @@ class FakeRun:
         self.region = full_region(source.request.shape) | region
         self.output: Path | None = None
         self.join_planes = False
+        self.channels: tuple[int, ...] = ()
         self.transfer = Traffic()
         self.looked_at: list[Region] = []
         self.cancelled = threading.Event()

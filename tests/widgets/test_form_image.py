@@ -107,6 +107,12 @@ def test_the_level_of_the_nearest_voxel_size_is_proposed(
     assert levels[2].words(sizes, ("y", "x")) == f"20 x 20, {4 * finest_um:.3g} µm"
 
 
+def test_a_region_of_the_finest_level_is_one_of_a_coarser_level() -> None:
+    _, coarse = levels_of([(81, 80), (27, 20)])
+    assert coarse.region({"y": (3, 7), "x": (0, 80)}, ("y", "x")) == {"y": (1, 3), "x": (0, 20)}
+    assert coarse.region({"y": (80, 81)}, ("y", "x")) == {"y": (26, 27)}
+
+
 def test_without_a_voxel_size_the_finest_level_is_proposed() -> None:
     levels = levels_of([(80, 80), (40, 40)])
     assert nearest_level(levels, ("y", "x"), {}, {"x": 1.0}) == 0

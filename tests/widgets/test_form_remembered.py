@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from napari_hmz.form import RememberedValues, form_of, key_of, remembered_values
+from napari_hmz.form import form_of, remembered_values
 from napari_hmz.schema import ModelCard, ParameterValue
 
 SPECS: dict[str, object] = {
@@ -44,17 +44,22 @@ def card(**changed: object) -> ModelCard:
 
 def used(folder: Path, model: ModelCard, backend: str = "b") -> dict[str, ParameterValue]:
     """Return what a later process finds."""
-    return remembered_values(folder).values(key_of(backend, model), form_of(model))
+    return remembered_values(folder, backend).values(model)
 
 
 def use(folder: Path, model: ModelCard, **values: ParameterValue) -> None:
-    remembered_values(folder).put(key_of("b", model), form_of(model), USED | values)
+    remembered_values(folder, "b").put(model, USED | values)
+
+
+def kept(folder: Path) -> Path:
+    (file,) = (folder / "forms").iterdir()
+    return file
 
 
 def test_what_was_used_is_given_back_but_for_secrets(tmp_path: Path) -> None:
     use(tmp_path, card())
     assert used(tmp_path, card()) == USED | {"api_key": None, "hologram": None}
-    assert "hush" not in (tmp_path / "forms.json").read_text()
+    assert "hush" not in kept(tmp_path).read_text()
 
 
 def test_each_backend_has_its_own(tmp_path: Path) -> None:
@@ -86,7 +91,8 @@ def test_a_value_that_is_the_cards_follows_the_card(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", ["", "[]", '{"version": 9, "kept": [{}]}', "{", "\x00"])
 def test_a_damaged_file_is_as_none(tmp_path: Path, content: str) -> None:
-    (tmp_path / "forms.json").write_text(content)
+    use(tmp_path, card())
+    kept(tmp_path).write_text(content)
     assert used(tmp_path, card()) == form_of(card()).start()
     use(tmp_path, card())
     assert used(tmp_path, card())["diameter"] == 12.5
@@ -94,12 +100,13 @@ def test_a_damaged_file_is_as_none(tmp_path: Path, content: str) -> None:
 
 def test_it_is_read_once_and_nothing_is_left_beside_it(tmp_path: Path) -> None:
     use(tmp_path, card())
-    remembered = RememberedValues(tmp_path / "forms.json")
-    first = remembered.values(key_of("b", card()), form_of(card()))
-    (tmp_path / "forms.json").unlink()
-    assert remembered.values(key_of("b", card()), form_of(card())) == first
-    remembered.put(key_of("b", card()), form_of(card()), {"diameter": 7.0})
-    assert [file.name for file in tmp_path.iterdir()] == ["forms.json"]
+    remembered = remembered_values(tmp_path, "b")
+    first = remembered.values(card())
+    kept(tmp_path).unlink()
+    assert remembered.values(card()) == first
+    remembered.put(card(), {"diameter": 7.0})
+    assert used(tmp_path, card())["diameter"] == 7.0
+    assert kept(tmp_path).suffix == ".json"
 
 
 def test_a_folder_that_cannot_be_written_stops_nobody(tmp_path: Path) -> None:
@@ -109,6 +116,6 @@ def test_a_folder_that_cannot_be_written_stops_nobody(tmp_path: Path) -> None:
 
 def test_the_file_is_of_this_user_alone_and_versioned(tmp_path: Path) -> None:
     use(tmp_path, card())
-    file = tmp_path / "forms.json"
+    file = kept(tmp_path)
     assert file.stat().st_mode & 0o077 == 0
     assert json.loads(file.read_text())["version"] == 1

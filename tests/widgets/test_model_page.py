@@ -182,10 +182,10 @@ def test_what_stands_in_the_way_is_said(
     zoo.viewer.add_image(STACK)
     assert not page._why.text()
     assert page.desk.run_button.isEnabled()
-    page.image._axes.setCurrentIndex(1)
+    page.image._axes._whole.native.setCurrentIndex(1)
     assert page.image.axes() == ("t", "y", "x")
     assert not page.desk.run_button.isEnabled()
-    page.image._axes.setCurrentIndex(0)
+    page.image._axes._whole.native.setCurrentIndex(0)
     page.form._rows["threshold"].view._box.value = 50
     assert page.desk.run_button.isEnabled()
 
@@ -198,7 +198,7 @@ def test_a_colour_image_needs_a_model_for_colours(open_zoo: OpenZoo, qtbot: QtBo
 
 def test_layers_are_followed(open_zoo: OpenZoo, qtbot: QtBot) -> None:
     zoo = open_zoo()
-    combo = zoo.page.image._combo
+    combo = zoo.page.image._images.native
     first = zoo.viewer.add_image(IMAGE, name="a")
     zoo.viewer.add_labels(np.zeros((4, 4), int))
     zoo.viewer.add_image(IMAGE, name="b")
@@ -236,7 +236,7 @@ def test_planes_can_be_joined_where_there_are_planes(open_zoo: OpenZoo, qtbot: Q
     zoo.page.desk.run_button.click()
     qtbot.waitUntil(idle(zoo))
     assert zoo.client.runs_started[0].join_planes
-    zoo.page.image._axes.setCurrentIndex(1)
+    zoo.page.image._axes._whole.native.setCurrentIndex(1)
     assert switch.isHidden()
 
 

@@ -17,7 +17,7 @@ def described(layer: Any) -> ImageDescription:  # noqa: ANN401 # napari is untyp
     array = finest(layer) if hasattr(layer, "multiscale") else layer.data
     rgb = bool(getattr(layer, "rgb", False))
     return ImageDescription(
-        kind=_kind(layer),
+        kind=kind_of(layer),
         shape=tuple(int(extent) for extent in getattr(array, "shape", ())),
         labels=(*map(str, layer.axis_labels), *(["channel"] if rgb else [])),
         dtype=str(getattr(array, "dtype", "")),
@@ -27,7 +27,7 @@ def described(layer: Any) -> ImageDescription:  # noqa: ANN401 # napari is untyp
     )
 
 
-def _kind(layer: Any) -> str:  # noqa: ANN401 # napari is untyped here
+def kind_of(layer: Any) -> str:  # noqa: ANN401 # napari is untyped here
     """Return what models call a layer of this kind; a plugin's own kind is one of napari's."""
     names = [kind.__name__ for kind in type(layer).__mro__]
     return next((KINDS[name] for name in names if name in KINDS), names[0].lower())

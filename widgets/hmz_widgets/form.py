@@ -3,9 +3,20 @@
 Lives in the Qt main thread. All it knows of a model is its `Form`.
 """
 
+from collections.abc import Mapping
+from functools import partial
+
 from psygnal import Signal
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QFormLayout, QLabel, QPushButton, QToolButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from hmz_widgets.fields import FieldView, field_view
 from hmz_widgets.plain_text import plain_tooltip
@@ -26,20 +37,26 @@ class FormView:
         self.native = QWidget()
         self._rows = {field.name: _Row(field) for field in form.fields}
         self._lay_out()
-        for row in self._rows.values():
+        for name, row in self._rows.items():
             row.view.changed.connect(self._row_changed)
+            row.back.clicked.connect(partial(self._reset_one, name))
         self._refresh()
 
     def values(self) -> dict[str, ParameterValue]:
         """Return what every field holds, hidden ones included."""
         return {name: row.view.value() for name, row in self._rows.items()}
 
-    def show(self, values: dict[str, ParameterValue]) -> None:
+    def show(self, values: Mapping[str, ParameterValue]) -> None:
         """Take values without emitting `changed`; names that the form lacks are left out."""
         for name, value in values.items():
             if name in self._rows:
                 self._rows[name].view.show(value)
         self._refresh()
+
+    def take(self, values: Mapping[str, ParameterValue]) -> None:
+        """Take values as if the person had set them."""
+        self.show(values)
+        self.changed.emit()
 
     def faults(self) -> dict[str, str]:
         """Return what is wrong with each value that cannot be used."""
@@ -47,8 +64,10 @@ class FormView:
 
     def reset(self) -> None:
         """Show what the card proposes."""
-        self.show(self.form.start())
-        self.changed.emit()
+        self.take(self.form.start())
+
+    def _reset_one(self, name: str, _checked: bool = False) -> None:
+        self.take({name: self._rows[name].field.start})
 
     def _row_changed(self) -> None:
         self._refresh()
@@ -61,6 +80,7 @@ class FormView:
         faults = self.form.faults(values)
         for name, row in self._rows.items():
             row.say(faults.get(name, ""), shown=name in visible)
+            row.back.setVisible(values[name] != row.field.start)
 
     def _lay_out(self) -> None:
         layout = QVBoxLayout(self.native)
@@ -90,19 +110,23 @@ class _Row:
         self.label = _text(field.label)
         self.label.setToolTip(plain_tooltip(field.tooltip))
         self.fault = _text("")
+        self.back = _reset_button(field)
         self.native = QWidget()
         layout = QVBoxLayout(self.native)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(1)
-        layout.addWidget(self.view.native)
+        line = QHBoxLayout()
+        line.addWidget(self.view.native, 1)
+        line.addWidget(self.back, alignment=Qt.AlignmentFlag.AlignTop)
+        layout.addLayout(line)
         layout.addWidget(self.fault)
 
     def say(self, fault: str, *, shown: bool) -> None:
-        """Show or hide the row, and its fault if there is one."""
+        """Show or hide the row, and below it its fault, else what is to be known of the field."""
         self.label.setVisible(shown)
         self.native.setVisible(shown)
-        self.fault.setText(f"⚠ {fault}" if fault else "")
-        self.fault.setVisible(bool(fault))
+        self.fault.setText(f"⚠ {fault}" if fault else self.field.note)
+        self.fault.setVisible(bool(self.fault.text()))
 
 
 class _Section:
@@ -134,6 +158,20 @@ def _grid(rows: list[_Row]) -> QWidget:
     for row in rows:
         layout.addRow(row.label, row.native)
     return grid
+
+
+def _reset_button(field: Field) -> QToolButton:
+    """Return what brings back the card's value; it keeps its place while it is hidden."""
+    button = QToolButton()
+    button.setText("↺")
+    button.setAutoRaise(True)
+    button.setToolTip("Set what the model proposes")
+    button.setAccessibleName(f"Reset {field.label}")
+    policy = button.sizePolicy()
+    policy.setRetainSizeWhenHidden(True)
+    button.setSizePolicy(policy)
+    button.hide()
+    return button
 
 
 def _text(text: str) -> QLabel:

@@ -3,7 +3,8 @@
 Pure numpy; napari's layers are read and made in `layers`.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -58,6 +59,15 @@ class Geometry:
             units=tuple(self._word(axis, self.units, "pixel") for axis in axes),
             axis_labels=tuple(self._word(axis, self.axis_labels, axis) for axis in axes),
         )
+
+    def of_level(self, factors: Sequence[float]) -> "Geometry":
+        """Return the geometry of a coarser level, whose voxels are so many times as long.
+
+        The centre of its first voxel lies in the middle of those that it stands for.
+        """
+        times = np.asarray(factors, dtype=float)
+        shift = self.rotate @ self.shear @ (self.scale * (times - 1) / 2)
+        return replace(self, scale=self.scale * times, translate=self.translate + shift)
 
     def layer_arguments(self) -> dict[str, Any]:
         """Return the arguments that place a new napari layer so."""

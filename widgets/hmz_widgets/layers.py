@@ -4,8 +4,8 @@
 nothing of napari: worker threads read its data, never the layer.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any, Protocol
 
@@ -15,6 +15,7 @@ from qtpy.QtCore import QTimer
 from hmz_widgets.appearance import Look, described, looks
 from hmz_widgets.geometry import Geometry
 from hmz_widgets.sight import view_of
+from napari_hmz.form import levels_of
 from napari_hmz.live import Canvas
 from napari_hmz.schema import Axes, AxisName, Region, Run
 from napari_hmz.schema.output_document import LABEL_KINDS
@@ -33,24 +34,44 @@ class Picture:
     Parameters
     ----------
     data
-        The array behind the layer (numpy, dask, zarr); the finest level of a pyramid.
+        The array behind the layer (numpy, dask, zarr); one level of a pyramid.
+    geometry
+        Where it lies in the viewer, and so where results lie.
+    calibration
+        Extents of a voxel in micrometres as a person has given them, instead of the layer's.
+    channel
+        Take only this channel of it.
+    stack
+        Images that are the channels, instead of `data`; each a picture of its own.
+    channel_names
+        What the channels of the stack are called.
     """
 
     name: str
     data: Any
     axes: Axes
     geometry: Geometry
+    calibration: Mapping[AxisName, float] = field(default_factory=dict)
+    channel: int | None = None
+    stack: tuple["Picture", ...] = ()
+    channel_names: tuple[str, ...] = ()
 
     @property
     def voxel_size(self) -> dict[AxisName, float]:
         """Distance between voxel centres, in `units`."""
-        return dict(zip(self.axes, map(float, self.geometry.scale), strict=True))
+        own = dict(zip(self.axes, map(float, self.geometry.scale), strict=True))
+        return own | self._given
 
     @property
     def units(self) -> dict[AxisName, str]:
         """Units of the axes that have one; a pixel is none."""
         pairs = zip(self.axes, self.geometry.units, strict=True)
-        return {axis: unit for axis, unit in pairs if unit not in ("pixel", "dimensionless", "")}
+        own = {axis: unit for axis, unit in pairs if unit not in ("pixel", "dimensionless", "")}
+        return own | dict.fromkeys(self._given, "micrometer")
+
+    @property
+    def _given(self) -> dict[AxisName, float]:
+        return {axis: size for axis, size in self.calibration.items() if axis in self.axes}
 
 
 class Layers(Protocol):
@@ -71,10 +92,29 @@ def finest(layer: Any) -> Any:  # noqa: ANN401 # napari is untyped here
     return layer.data[0] if layer.multiscale else layer.data
 
 
-def picture(layer: Any, axes: Axes) -> Picture:  # noqa: ANN401 # napari is untyped here
+def shapes(layer: Any) -> tuple[tuple[int, ...], ...]:  # noqa: ANN401 # napari is untyped here
+    """Return the shape of every level of a layer, the finest first."""
+    levels = layer.data if getattr(layer, "multiscale", False) else [layer.data]
+    return tuple(tuple(int(extent) for extent in level.shape) for level in levels)
+
+
+def picture(
+    layer: Any,  # noqa: ANN401 # napari is untyped here
+    axes: Axes,
+    *,
+    level: int = 0,
+    calibration: Mapping[AxisName, float] | None = None,
+) -> Picture:
     """Picture an image layer whose array has these axes.
 
     The channel axis of an RGB layer is in its array, but not among the layer's own dimensions.
+
+    Parameters
+    ----------
+    level
+        Of a pyramid; 0 is the finest.
+    calibration
+        Extents of a voxel in micrometres, where the layer is wrong or does not say.
     """
     own: Axes = axes[: layer.ndim]
     geometry = Geometry(
@@ -87,9 +127,13 @@ def picture(layer: Any, axes: Axes) -> Picture:  # noqa: ANN401 # napari is unty
         units=tuple(str(unit) for unit in layer.units),
         axis_labels=tuple(str(label) for label in layer.axis_labels),
     )
+    if level:
+        factors = levels_of(shapes(layer))[level].factors
+        geometry = geometry.of_level(factors[: layer.ndim])
     if len(axes) > len(own):
         geometry = geometry.of_output(axes, {})
-    return Picture(str(layer.name), finest(layer), axes, geometry)
+    data = layer.data[level] if layer.multiscale else layer.data
+    return Picture(str(layer.name), data, axes, geometry, calibration or {})
 
 
 def _shear_matrix(shear: Any, ndim: int) -> Any:  # noqa: ANN401 # numpy in, numpy out

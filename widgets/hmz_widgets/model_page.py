@@ -17,22 +17,22 @@ from qtpy.QtWidgets import (
 
 from hmz_widgets.backend import Backend
 from hmz_widgets.bridge import Bridge
-from hmz_widgets.chooser import ImageChooser, obstacle
 from hmz_widgets.description import described
 from hmz_widgets.form import FormView
-from hmz_widgets.layers import picture
+from hmz_widgets.form_memory import FormMemory
 from hmz_widgets.model_choice import ModelChoice
 from hmz_widgets.options import OptionsView
 from hmz_widgets.order import Order
 from hmz_widgets.plain_text import plain_tooltip
 from hmz_widgets.region_choice import sizes
 from hmz_widgets.run_desk import RunDesk
-from hmz_widgets.service import OpenKept, OpenPicture
+from hmz_widgets.service import OpenKept, OpenPicture, open_remembered
 from hmz_widgets.sight import view_of
+from hmz_widgets.slots import ImageSlot
 from hmz_widgets.status import StatusView, plain_label
 from napari_hmz.errors import HmzError, RegionInvalid, VoxelSizeMismatch
 from napari_hmz.form import form_of
-from napari_hmz.schema import Region
+from napari_hmz.schema import ParameterValue, Region
 
 NARROWEST = 280
 """Narrower, a dock of napari's own is hard to read, too."""
@@ -66,8 +66,9 @@ class ModelPage:
         self._viewer, self._backend, self._bridge = viewer, backend, bridge
         self.status = StatusView()
         self.models = ModelChoice(backend, bridge, self.status, open_kept)
-        self.image = ImageChooser(viewer)
+        self.image = ImageSlot(viewer)
         self.form: FormView | None = None
+        self._memory = FormMemory(backend, bridge, open_remembered)
         self.options = OptionsView()
         self.desk = RunDesk(
             viewer,
@@ -95,25 +96,34 @@ class ModelPage:
         self.image.close()
         self.models.close()
         self.desk.close()
+        self._memory.close()
 
     def _order(self) -> Order | None:
         """Return what is chosen; None while something stands in its way."""
-        card, layer, axes = self.models.card(), self.image.layer(), self.image.axes()
-        if card is None or axes is None or self._hindrance():
+        card, image = self.models.card(), self.image.picture()
+        layer, axes = self.image.layer(), self.image.axes()
+        if card is None or image is None or axes is None or self._hindrance():
             return None
         region = self.desk.regions.region(layer, axes)
         if region is None:
             self.status.fail(RegionInvalid("Nothing of the image lies in the chosen region."))
             return None
-        values = self.form.values() if self.form is not None else {}
-        options, output = self.options.values(), self.desk.output.output()
-        return Order(card, picture(layer, axes), values, options, region, output)
+        return Order(
+            card,
+            image,
+            self.form.values() if self.form is not None else {},
+            self.options.values(),
+            self.image.at_level(region),
+            self.desk.output.output(),
+            self.image.channels(),
+        )
 
     def _in_view(self) -> Region:
         layer, axes = self.image.layer(), self.image.axes()
         if layer is None or axes is None:
             return {}
-        return view_of(self._viewer, layer, axes).preview(sizes(layer, axes))
+        seen = view_of(self._viewer, layer, axes).preview(sizes(layer, axes))
+        return self.image.at_level(seen)
 
     def _refused(self, error: HmzError) -> None:
         if isinstance(error, VoxelSizeMismatch):
@@ -138,12 +148,13 @@ class ModelPage:
             self._form_place.addWidget(self.form.native)
             self.form.changed.connect(self._parameters_changed)
             self._fit()
+        self._memory.follow(card, self.form)
         self.image.propose_for(card)
         self._image_chosen()
 
     def _image_chosen(self) -> None:
         self.options.propose_for(self.models.card(), self.image.axes())
-        self.options.offer_any_voxel_size(offered=False)
+        self.options.offer_any_voxel_size(offered=bool(self.image.size_misfit()))
         self.desk.regions.propose_for(self.image.layer(), self.image.axes())
         self._say_what_fits()
         self._refresh_buttons()
@@ -152,13 +163,17 @@ class ModelPage:
         self._refresh_buttons()
         self.desk.parameters_changed()
 
+    def _set_value(self, name: str, value: ParameterValue) -> None:
+        if self.form is not None:
+            self.form.take({name: value})
+
     def _hindrance(self) -> str:
         """Return why nothing can be run now, or nothing."""
         if self.models.away:
             return "The backend cannot be reached; ask again with ⟳."
         if self._backend.client is None:
             return ""
-        why = obstacle(self.models.card(), self.image.layer(), self.image.axes())
+        why = self.image.obstacle()
         if not why and self.form is not None and self.form.faults():
             why = "Correct the marked fields."
         return why or self.desk.hindrance()
@@ -208,4 +223,5 @@ class ModelPage:
         self.image.changed.connect(self._image_chosen)
         self.desk.changed.connect(self._refresh_buttons)
         self.desk.refused.connect(self._refused)
+        self.image.suggested.connect(self._set_value)
         self._refresh_buttons()

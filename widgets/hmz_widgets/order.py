@@ -26,6 +26,8 @@ class Order:
         The part of the image; empty: all of it.
     output
         Where the results are written, beside being shown; None: nowhere.
+    channels
+        Which channel of the image feeds each channel of the model; empty: as they come.
     """
 
     card: ModelCard
@@ -34,6 +36,7 @@ class Order:
     options: Options
     region: Region
     output: Path | None = None
+    channels: tuple[int, ...] = ()
 
     @property
     def wishes(self) -> "Wishes":
@@ -41,6 +44,7 @@ class Order:
         return {
             "version": self.card.version,
             "parameters": self.parameters,
+            "channels": self.channels,
             "region": self.region,
             "output": self.output,
             "join_planes": self.options.join_planes,
@@ -57,6 +61,7 @@ class Wishes(TypedDict):
 
     version: str
     parameters: Mapping[str, ParameterValue]
+    channels: tuple[int, ...]
     region: Region
     output: Path | None
     join_planes: bool

@@ -5,6 +5,7 @@ Both are called in worker threads only.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,6 +14,7 @@ from napari_hmz.catalogue import KeptCards, kept_cards
 from napari_hmz.connection import local_folder
 from napari_hmz.errors import HmzError
 from napari_hmz.forecast import Forecast
+from napari_hmz.form import RememberedValues, remembered_values
 from napari_hmz.live import WatchedRun
 from napari_hmz.profiles import LOCAL
 from napari_hmz.schema import ModelCard, ParameterValue, Region
@@ -35,6 +37,7 @@ class Client(Protocol):
         *,
         version: str | None,
         parameters: Mapping[str, ParameterValue] | None,
+        channels: Sequence[int] | None,
         region: Region | None,
         output: Path | None,
         join_planes: bool,
@@ -49,6 +52,7 @@ class Client(Protocol):
         *,
         version: str | None,
         parameters: Mapping[str, ParameterValue] | None,
+        channels: Sequence[int] | None,
         region: Region | None,
         output: Path | None,
         join_planes: bool,
@@ -82,6 +86,13 @@ class OpenKept(Protocol):
 
     def __call__(self, profile: str | None, /) -> KeptCards:
         """Return what is kept of the backend of a profile, or of the settings."""
+
+
+class OpenRemembered(Protocol):
+    """Opens what was last set in the forms of models."""
+
+    def __call__(self, profile: str | None, /) -> RememberedValues:
+        """Return what is remembered of a profile's backend, or of that of the settings."""
 
 
 @dataclass(frozen=True)
@@ -124,16 +135,34 @@ def open_kept(profile: str | None, /) -> KeptCards:
     return kept_cards(settings.state_dir, settings.url or f"local {settings.engine}")
 
 
+def open_remembered(profile: str | None, /) -> RememberedValues:
+    """Open what was last set in the forms of a profile's backend, or of that of the settings."""
+    settings = load_settings(profile=profile)
+    return remembered_values(settings.state_dir, settings.url or f"local {settings.engine}")
+
+
 def open_picture(picture: Picture, dtypes: tuple[str, ...], /) -> Any:  # noqa: ANN401 # a Source
-    """Open the array behind a layer as a source."""
+    """Open the array behind a layer as a source, or several as the channels of one."""
+    from napari_hmz.sources import open_stacked
+
+    pieces_bytes = load_settings().memory.pieces_bytes
+    if not picture.stack:
+        return _opened(picture, dtypes, pieces_bytes)
+    share_bytes = pieces_bytes // len(picture.stack)
+    openings = [partial(_opened, part, dtypes, share_bytes) for part in picture.stack]
+    return open_stacked(openings, picture.channel_names)
+
+
+def _opened(picture: Picture, dtypes: tuple[str, ...], pieces_bytes: int) -> Any:  # noqa: ANN401 # a Source
     from napari_hmz.sources import open_source
 
     return open_source(
         picture.data,
         axes=picture.axes,
+        channel=picture.channel,
         voxel_size=picture.voxel_size,
         units=picture.units,
         name=picture.name,
         dtypes=dtypes,
-        pieces_bytes=load_settings().memory.pieces_bytes,
+        pieces_bytes=pieces_bytes,
     )
