@@ -127,7 +127,7 @@ def test_a_package_dropped_into_the_zoo_appears_with_a_right_form_and_runs(
     assert page.form.faults() == {}
     assert page.desk.run_button.isEnabled()
     page.desk.run_button.click()
-    qtbot.waitUntil(lambda: not page.running, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: page.status.line == "Done.", timeout=WAIT_MS)
     assert not page.status.message
     image, result = page._viewer.layers
     np.testing.assert_array_equal(np.squeeze(result.data), image.data)
