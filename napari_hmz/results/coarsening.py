@@ -53,10 +53,12 @@ class Coarsening:
     step: Mapping[AxisName, int]
     is_labels: bool
     _local: LocalChunks | None = field(init=False)
+    _made_local: LocalChunks | None = field(init=False)
 
     def __post_init__(self) -> None:
-        """Find out how the finer level is best read."""
+        """Find out how the levels are best read and written."""
         object.__setattr__(self, "_local", LocalChunks.of(self.fine))
+        object.__setattr__(self, "_made_local", LocalChunks.of(self.coarse))
 
     def places(self) -> Iterator[Place]:
         """Yield every chunk of this level, in raster order."""
@@ -107,7 +109,8 @@ class Coarsening:
                 for axis, (low, high) in part.items()
             }
             whole[slices(part, self.axes)] = self._made(moved)
-        self.coarse[slices(region, self.axes)] = whole
+        if self._made_local is None or not self._made_local.write(place, whole):
+            self.coarse[slices(region, self.axes)] = whole
 
     def clear(self, place: Place) -> None:
         """Make one chunk of this level fill value again."""

@@ -1,26 +1,32 @@
-"""The chunks of an array on this machine's disk, read one at a time without zarr's machinery.
+"""The chunks of an array on this machine's disk, one at a time without zarr's machinery.
 
-zarr plans, schedules and gathers each read; for whole chunks that are read by the thousand, opening
-the file and decoding it is a fraction of the work.
+zarr plans, schedules and gathers each access; for whole chunks by the thousand, opening the file
+and decoding it is a fraction of the work.
 """
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from numcodecs import blosc, zstd
 from zarr.storage import LocalStore
 
 from napari_hmz.decoding import ChunkDecoder
+from napari_hmz.results.disk import write_whole
 
 if TYPE_CHECKING:
     import zarr
     from numpy.typing import NDArray
 
+Pack = Callable[["NDArray[Any]"], bytes]
+"""Encodes a whole chunk, little-endian and in one piece."""
+
 
 @dataclass(frozen=True, slots=True)
 class LocalChunks:
-    """Reads whole chunks of one array.
+    """Reads and writes whole chunks of one array.
 
     Parameters
     ----------
@@ -30,11 +36,14 @@ class LocalChunks:
         Of the array.
     decoder
         Of its chunks.
+    pack
+        Encodes a chunk; none if only zarr can.
     """
 
     array: "zarr.Array[Any]"
     folder: Path
     decoder: ChunkDecoder
+    pack: "Pack | None"
 
     @classmethod
     def of(cls, array: "zarr.Array[Any]") -> Self | None:
@@ -43,7 +52,9 @@ class LocalChunks:
         if not isinstance(store, LocalStore) or array.shards or array.fill_value != 0:
             return None
         decoder = ChunkDecoder.of_document(document)
-        return None if decoder is None else cls(array, store.root / array.path, decoder)
+        if decoder is None:
+            return None
+        return cls(array, store.root / array.path, decoder, _pack(document["codecs"]))
 
     def path(self, place: tuple[int, ...]) -> Path:
         """Return where a chunk is stored, if it is."""
@@ -64,3 +75,36 @@ class LocalChunks:
         except FileNotFoundError:
             return np.zeros(inside, self.array.dtype)
         return self.decoder.decode(body)[tuple(map(slice, inside))]
+
+    def write(self, place: tuple[int, ...], values: "NDArray[Any]") -> bool:
+        """Write a chunk, as far as it lies inside the array; False if only zarr can.
+
+        A chunk of zeros is not stored.
+        """
+        if self.pack is None:
+            return False
+        path = self.path(place)
+        if not values.any():
+            path.unlink(missing_ok=True)
+            return True
+        whole = values
+        if values.shape != self.array.chunks:
+            whole = np.zeros(self.array.chunks, values.dtype)
+            whole[tuple(map(slice, values.shape))] = values
+        plain = np.ascontiguousarray(whole, self.array.dtype.newbyteorder("<"))
+        write_whole(path, self.pack(plain))
+        return True
+
+
+def _pack(codecs: Sequence[Mapping[str, Any]]) -> Pack | None:
+    """Return what encodes as these codecs say; none if they are not those of our own outputs."""
+    if [codec["name"] for codec in codecs] == ["bytes", "zstd"]:
+        level = codecs[1]["configuration"]["level"]
+        return lambda plain: bytes(zstd.compress(plain, level))
+    if [codec["name"] for codec in codecs] != ["bytes", "blosc"]:
+        return None
+    asked = codecs[1]["configuration"]
+    if asked["shuffle"] != "bitshuffle":
+        return None
+    name, level = asked["cname"].encode(), asked["clevel"]
+    return lambda plain: bytes(blosc.compress(plain, name, level, blosc.BITSHUFFLE))

@@ -26,6 +26,7 @@ from hmz_backend.testing.faults.processes import is_alive
 from hmz_backend.testing.faults.remains import Remains
 from hmz_backend.testing.faults.rig import BLOCKS, CHUNKS_TOTAL, TILES_IN_FLIGHT, Rig
 from hmz_backend.testing.faults.tally import Stitch, Tally
+from napari_hmz.unfinished import unfinished_run
 
 Role = Literal["client", "backend", "worker", "triton", "power"]
 ROLES: tuple[Role, ...] = ("client", "backend", "worker", "triton", "power")
@@ -149,11 +150,13 @@ class Trial:
     def go_on(self) -> None:
         """Start what is missing, as a user would, and wait until the output is written.
 
-        By the same command, or by `hmz attach`: as one likes, if the run is known already.
+        By the same command, or by `hmz attach`: as one likes, if the run is known already, and has
+        left something to do (a client may be killed between its last word and its end).
         """
         if self._client.poll():
             run_id = self.rig.run_of(self.output)
-            if run_id is None or self.chance.random() < SAME_COMMAND:
+            again = self.chance.random() < SAME_COMMAND
+            if run_id is None or (again and unfinished_run(self.output) is not None):
                 self._client = self.rig.run(self.stitch, self.image, self.output)
             else:
                 self._client = self.rig.attach(run_id)
