@@ -48,7 +48,8 @@ class LocalChunks:
     @classmethod
     def of(cls, array: "zarr.Array[Any]") -> Self | None:
         """Return what reads an array's chunks; none if only zarr can."""
-        store, document = array.store, array.metadata.to_dict()
+        store = array.store
+        document: Mapping[str, Any] = array.metadata.to_dict()
         if not isinstance(store, LocalStore) or array.shards or array.fill_value != 0:
             return None
         decoder = ChunkDecoder.of_document(document)

@@ -18,7 +18,7 @@ CHUNKS = (4, 5)
 def array(folder: Path, shape: tuple[int, int], kind: str, dtype: str) -> "zarr.Array[Any]":
     output = OutputArray(
         name="a",
-        kind=kind,  # type: ignore[arg-type] # the cases name kinds
+        kind=kind,
         axes=("y", "x"),
         shape={"y": shape[0], "x": shape[1]},
         chunks={"y": CHUNKS[0], "x": CHUNKS[1]},
