@@ -204,12 +204,14 @@ class ModelPage:
         self._scroll.setFrameShape(QFrame.Shape.NoFrame)
         self._scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._scroll.setWidget(content)
+        # What is shown for the first time gets its style, and with it its width, only then.
+        self._scroll.verticalScrollBar().rangeChanged.connect(self._fit)
         self.native = QStackedWidget()
         self.native.addWidget(self._scroll)
         self.native.addWidget(self.models.catalogue.native)
         self._fit()
 
-    def _fit(self) -> None:
+    def _fit(self, *_range: int) -> None:
         """Let the page be no narrower than what it holds: nothing scrolls sideways."""
         self._content.layout().activate()
         bar = self._scroll.verticalScrollBar().sizeHint().width()
