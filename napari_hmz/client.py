@@ -14,10 +14,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self, Unpack
 
-from pydantic import SecretStr, TypeAdapter
+from pydantic import SecretStr
 
 from napari_hmz import errors, schema
-from napari_hmz.connection import checked_health, reach
+from napari_hmz.calls import Calls
+from napari_hmz.connection import reach
 from napari_hmz.forecast import Forecast, check_disk, forecast
 from napari_hmz.http import Http
 from napari_hmz.link_rate import LinkRates
@@ -25,7 +26,7 @@ from napari_hmz.record import RunRecord, RunRecords
 from napari_hmz.run import Run, RunOutput, cancel_quietly
 from napari_hmz.run_options import RunOptions, announcement, run_request
 from napari_hmz.run_output import OmeZarrOutput, refuse_existing, refuse_own_image
-from napari_hmz.schema import ENDED, Health, ModelCard, Plan, RunRequest, Volume, wire
+from napari_hmz.schema import ENDED, ModelCard, Plan, RunRequest, Starter, Volume, wire
 from napari_hmz.schema.codecs import chunk_bytes, output_chunk_bytes
 from napari_hmz.settings import ClientSettings, load_settings
 from napari_hmz.sources import Source, open_source
@@ -39,15 +40,13 @@ from napari_hmz.unfinished import (
     unknown_run,
 )
 
-_CARDS = TypeAdapter(tuple[ModelCard, ...])
-_RUNS = TypeAdapter(tuple[schema.Run, ...])
-
 
 def connect(
     url: str | None = None,
     token: str | SecretStr | None = None,
     *,
     start: bool = True,
+    started_by: Starter = "api",
     **settings: Any,  # noqa: ANN401 # checked by pydantic
 ) -> "Client":
     """Connect to a backend.
@@ -57,6 +56,8 @@ def connect(
     url, token
         The backend's address and bearer token; None: what the settings say, and if they name no
         address, the backend of this machine, which is started unless `start` is False.
+    started_by
+        What lists of runs say of the runs that are started here; it changes nothing else.
     **settings
         Any other field of `ClientSettings`, for example `profile="desy"` or `engine="triton"`.
 
@@ -70,7 +71,7 @@ def connect(
         If a setting cannot be used.
     """
     found = load_settings(url=url, token=token, **settings)
-    client = Client(*reach(found, start=start), settings=found)
+    client = Client(*reach(found, start=start), settings=found, started_by=started_by)
     try:
         client.check()
     except BaseException:  # whatever it is: connections are closed first
@@ -79,7 +80,7 @@ def connect(
     return client
 
 
-class Client:
+class Client(Calls):
     """Speaks with one backend; made by `connect`.
 
     Parameters
@@ -90,10 +91,21 @@ class Client:
         The engine, if it is the backend of this machine.
     settings
         As they were read.
+    started_by
+        From where the runs of this client are started.
     """
 
-    def __init__(self, http: Http, local_engine: str, *, settings: ClientSettings) -> None:
-        self._http, self._local_engine, self._settings = http, local_engine, settings
+    def __init__(
+        self,
+        http: Http,
+        local_engine: str,
+        *,
+        settings: ClientSettings,
+        started_by: Starter = "api",
+    ) -> None:
+        super().__init__(http)
+        self._local_engine, self._settings = local_engine, settings
+        self._started_by = started_by
         self._records = RunRecords(settings.state_dir / "runs")
         self._links = LinkRates(settings.state_dir / "links.json")
         self._link = local_engine or http.url  # the own backend's port changes
@@ -101,39 +113,6 @@ class Client:
         self._uploads = Uploads(http, settings.reconnect_s)
         self._runs: list[Run] = []
         self._sources: list[Source] = []
-
-    @property
-    def url(self) -> str:
-        """The backend's address."""
-        return self._http.url
-
-    def health(self) -> Health:
-        """Return state and versions of the backend."""
-        return self._http.get(wire.HEALTH, Health)
-
-    def check(self) -> Health:
-        """Return the backend's health if both sides understand each other; raises as `connect`."""
-        return checked_health(self._http)
-
-    def models(self, task: str | None = None, query: str | None = None) -> tuple[ModelCard, ...]:
-        """Return the cards of the models that the caller may use, newest version first.
-
-        Parameters
-        ----------
-        task, query
-            Only those for a task, or with a word in their names and texts.
-        """
-        asked = {"task": task, "q": query}
-        params = {name: value for name, value in asked.items() if value}
-        return self._http.get(wire.MODELS, _CARDS, params=params)
-
-    def model(self, model: str, version: str | None = None) -> ModelCard:
-        """Return one card, or the newest version's; raises `NotFound` also if it is not for you."""
-        return self._http.get(wire.model(model, version), ModelCard)
-
-    def picture(self, card: ModelCard) -> bytes:
-        """Return the thumbnail of a model, as its package has it; raises `NotFound` without one."""
-        return self._http.get_bytes(wire.picture(card.id, card.version, card.thumbnail))
 
     def plan(
         self,
@@ -198,7 +177,7 @@ class Client:
         if output is not None:
             refuse_own_image(Path(output), opened.origin.address if opened.origin else None)
         volume = self._http.ask(wire.VOLUMES, announcement(opened, options), Volume)
-        request = run_request(card, volume, options)
+        request = run_request(card, volume, options, self._started_by)
         if output is not None and left is not None:
             return self._go_on(left, request, opened, Path(output), with_image=with_image)
         planned = self._http.ask(wire.PLANS, request, Plan)  # before statistics read the image
@@ -249,21 +228,9 @@ class Client:
         image = source if record is not None and record.with_image else None
         return self._taken_up(run, source, place, image, resume=resume)
 
-    def info(self, run_id: str) -> schema.Run:
-        """Return a run as the backend knows it now, or raise `NotFound`."""
-        return self._http.get(wire.run(run_id), schema.Run)
-
-    def cancel(self, run_id: str) -> schema.Run:
-        """Stop a run; its finished chunks stay, and cancelling twice is no error."""
-        return self._http.ask(wire.cancel(run_id), None, schema.Run)
-
     def record(self, run_id: str) -> RunRecord | None:
         """Return what this machine remembers of a run; none if it did not start it."""
         return self._records.get(run_id)
-
-    def runs(self) -> tuple[schema.Run, ...]:
-        """Return the caller's runs, the newest first."""
-        return self._http.get(wire.RUNS, _RUNS)
 
     def close(self) -> None:
         """End all transfers and connections; the runs go on at the backend."""

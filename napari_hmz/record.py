@@ -97,7 +97,7 @@ class RunRecords:
         A process that dies between asking for a run and noting it leaves its key behind; whoever
         then asks for the same again gets that run, rather than a second one beside it.
         """
-        fresh, digest = uuid.uuid4().hex, _digest(request.model_dump_json())
+        fresh, digest = uuid.uuid4().hex, _digest(request.substance.model_dump_json())
         if output is None:
             return fresh
         file = self._key_file(output)

@@ -12,6 +12,7 @@ from napari_hmz.schema import (
     ModelCard,
     ParameterValue,
     RunRequest,
+    Starter,
     Volume,
     VolumeRequest,
 )
@@ -47,7 +48,9 @@ def announcement(source: Source, options: RunOptions) -> VolumeRequest:
     return source.request.model_copy(update={"mode": mode})
 
 
-def run_request(card: ModelCard, volume: Volume, options: RunOptions) -> RunRequest:
+def run_request(
+    card: ModelCard, volume: Volume, options: RunOptions, started_by: Starter = "api"
+) -> RunRequest:
     """Return the request for a run of the card's version.
 
     Raises
@@ -73,6 +76,7 @@ def run_request(card: ModelCard, volume: Volume, options: RunOptions) -> RunRequ
             block=dict(options.get("block") or {}),
             halo=dict(options.get("halo") or {}),
             join_planes=options.get("join_planes", False),
+            started_by=started_by,
             ignore_voxel_size=options.get("ignore_voxel_size", False),
         )
     except ValidationError as error:

@@ -37,10 +37,11 @@ def check_same(path: Path, run: schema.Run, request: RunRequest, *, with_image: 
     OutputExists
         If it was asked for otherwise than now.
     """
+    now, before = request.substance, run.request.substance
     names = [
         _WORDS.get(name, name.replace("_", " "))
         for name in RunRequest.model_fields
-        if getattr(request, name) != getattr(run.request, name)
+        if getattr(now, name) != getattr(before, name)
     ]
     if with_image != (path.expanduser() / "0" / "zarr.json").is_file():
         names.append("the copy of the image")

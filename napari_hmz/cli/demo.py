@@ -36,7 +36,7 @@ def demo(
 ) -> None:
     """Segment a small real volume of nuclei, and write labels and a picture of them."""
     output.mkdir(parents=True, exist_ok=True)
-    with connect(url, profile=profile, engine=engine) as client:
+    with connect(url, profile=profile, engine=engine, started_by="shell") as client:
         card, health = client.model(model), client.health()
         image = open_source(source or sample.nuclei(), dtypes=card.inputs[0].dtypes)
         place = output / f"{card.id}.ome.zarr"

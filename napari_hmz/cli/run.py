@@ -58,7 +58,7 @@ def run(
         any_voxel_size=any_voxel_size,
         stream=stream,
     )
-    with connect(url, profile=profile, engine=engine) as client:
+    with connect(url, profile=profile, engine=engine, started_by="shell") as client:
         card = client.model(model, version)
         chosen, left = wish.options(card), unfinished_run(output)
         started = client.run(

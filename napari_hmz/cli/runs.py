@@ -23,6 +23,8 @@ def runs(
 ) -> None:
     """List your runs at the backend, the newest first: what each does or waits for, how far it is.
 
+    The last column says from where it was started: api (Python), shell or plugin (napari).
+
     With --json, each is a document with its state, progress, plan and results.
     """
     with connect(url, profile=profile, engine=engine) as client:
@@ -32,12 +34,13 @@ def runs(
         return
     table = Table(box=None)
     table.add_column("run", no_wrap=True)  # it is copied to other commands
-    for name in ("state", "progress", "model", "image", "started"):
+    for name in ("state", "progress", "model", "image", "started", "by"):
         table.add_column(name)
     for run in found:
         model = f"{run.plan.model} {run.plan.version}"
         image = escape(run.provenance.source_name)
-        table.add_row(run.id, state(run), progress(run), model, image, started(run))
+        what = (model, image, started(run), run.request.started_by)
+        table.add_row(run.id, state(run), progress(run), *what)
     show_table(table, otherwise="There is no run.")
 
 

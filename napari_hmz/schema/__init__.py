@@ -59,6 +59,7 @@ from napari_hmz.schema.run import (
     Run,
     RunRequest,
     RunState,
+    Starter,
     Waiting,
 )
 from napari_hmz.schema.statistics import ChannelStatistics, VolumeStatistics
@@ -110,6 +111,7 @@ __all__ = [
     "RunState",
     "SizeRule",
     "Sizes",
+    "Starter",
     "StateChanged",
     "StitchSpec",
     "TileSpec",

@@ -13,6 +13,7 @@ from napari_hmz.schema.statistics import VolumeStatistics
 
 RunState = Literal["queued", "running", "joining", "done", "failed", "cancelled"]
 Waiting = Literal["", "chunks", "engine", "queue"]
+Starter = Literal["api", "shell", "plugin"]
 ENDED: frozenset[str] = frozenset({"done", "failed", "cancelled"})
 
 
@@ -38,6 +39,13 @@ class RunRequest(Message):
     """Join the instances that a 2-D model finds in neighbouring planes, where they overlap."""
     ignore_voxel_size: bool = False
     """Run even though the voxel size is far from what the model was made for."""
+    started_by: Starter = "api"
+    """From where: Python, the command line, napari."""
+
+    @property
+    def substance(self) -> "RunRequest":
+        """The request, whoever made it: what two of them are compared by."""
+        return self.model_copy(update={"started_by": "api"})
 
 
 class Progress(Message):

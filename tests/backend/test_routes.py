@@ -176,7 +176,8 @@ def test_announcements_that_contradict_themselves_are_refused(
 def test_the_same_request_gives_the_same_run_and_no_other(user: User) -> None:
     user.announce()
     first = user.start("copy", key="k1")
-    assert user.start("copy", key="k1").id == first.id
+    again = user.start("copy", key="k1", started_by="shell")  # whoever starts it: it is the same
+    assert (again.id, again.request.started_by) == (first.id, "api")
     assert user.start("copy", key="k2").id != first.id
     clash = {"model": "blended", "volume": user.volume}
     answer = user.http.post(wire.RUNS, json=clash, headers={wire.IDEMPOTENCY_HEADER: "k1"})

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from napari_hmz.record import RunRecord, RunRecords
+from napari_hmz.schema import RunRequest
 from napari_hmz.sources import Origin
 
 RECORD = RunRecord(
@@ -53,3 +54,13 @@ def test_records_of_long_ago_are_dropped(tmp_path: Path) -> None:
     records.put(RECORD.model_copy(update={"run": "r-2"}))
     assert records.get("r-1") is None
     assert records.get("r-2") is not None
+
+
+def test_a_request_has_one_key_until_its_output_names_the_run(tmp_path: Path) -> None:
+    records, out = RunRecords(tmp_path / "runs"), tmp_path / "out.ome.zarr"
+    request = RunRequest(model="m", volume="v")
+    key = records.key(out, request)
+    assert records.key(out, request.model_copy(update={"started_by": "plugin"})) == key
+    assert records.key(out, request.model_copy(update={"volume": "w"})) != key
+    records.told(out)
+    assert records.key(out, request) != key

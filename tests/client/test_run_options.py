@@ -37,7 +37,7 @@ def test_every_option_arrives_in_the_request() -> None:
         ignore_voxel_size=True,
     )
     request = run_request(CARD, VOLUME, options)
-    assert request.model_dump(exclude={"model", "version", "volume"}) == {
+    assert request.model_dump(exclude={"model", "version", "volume", "started_by"}) == {
         "region": {"z": (1, 3)},
         "parameters": {"diameter": 12},
         "channels": (1,),

@@ -126,7 +126,7 @@ def connect(profile: str | None, /, *, start: bool) -> Client:
     """Connect to the backend of a profile or of the settings."""
     from napari_hmz import client
 
-    return client.connect(profile=profile, start=start)
+    return client.connect(profile=profile, start=start, started_by="plugin")
 
 
 def open_kept(profile: str | None, /) -> KeptCards:

@@ -205,7 +205,7 @@ class RunService:
 
     async def _earlier(self, owner: Principal, request: RunRequest, key: str) -> Run | None:
         found = await self.parts.database.read(lambda c: records.find_request(c, owner, key))
-        if found is not None and found.request != request:
+        if found is not None and found.request.substance != request.substance:
             raise Conflict("The idempotency key belongs to another request.")
         return None if found is None else await self._with_progress(found)
 

@@ -1,0 +1,72 @@
+"""What a backend answers at once: its health, its models, the caller's runs as they stand.
+
+Threads: may be used from several threads at once.
+"""
+
+from pydantic import TypeAdapter
+
+from napari_hmz import schema
+from napari_hmz.connection import checked_health
+from napari_hmz.http import Http
+from napari_hmz.schema import Health, ModelCard, wire
+
+_CARDS = TypeAdapter(tuple[ModelCard, ...])
+_RUNS = TypeAdapter(tuple[schema.Run, ...])
+
+
+class Calls:
+    """One exchange each with one backend; nothing is transferred in the background.
+
+    Parameters
+    ----------
+    http
+        The way to the backend.
+    """
+
+    def __init__(self, http: Http) -> None:
+        self._http = http
+
+    @property
+    def url(self) -> str:
+        """The backend's address."""
+        return self._http.url
+
+    def health(self) -> Health:
+        """Return state and versions of the backend."""
+        return self._http.get(wire.HEALTH, Health)
+
+    def check(self) -> Health:
+        """Return the backend's health if both sides understand each other; raises as `connect`."""
+        return checked_health(self._http)
+
+    def models(self, task: str | None = None, query: str | None = None) -> tuple[ModelCard, ...]:
+        """Return the cards of the models that the caller may use, newest version first.
+
+        Parameters
+        ----------
+        task, query
+            Only those for a task, or with a word in their names and texts.
+        """
+        asked = {"task": task, "q": query}
+        params = {name: value for name, value in asked.items() if value}
+        return self._http.get(wire.MODELS, _CARDS, params=params)
+
+    def model(self, model: str, version: str | None = None) -> ModelCard:
+        """Return one card, or the newest version's; raises `NotFound` also if it is not for you."""
+        return self._http.get(wire.model(model, version), ModelCard)
+
+    def picture(self, card: ModelCard) -> bytes:
+        """Return the thumbnail of a model, as its package has it; raises `NotFound` without one."""
+        return self._http.get_bytes(wire.picture(card.id, card.version, card.thumbnail))
+
+    def info(self, run_id: str) -> schema.Run:
+        """Return a run as the backend knows it now, or raise `NotFound`."""
+        return self._http.get(wire.run(run_id), schema.Run)
+
+    def cancel(self, run_id: str) -> schema.Run:
+        """Stop a run; its finished chunks stay, and cancelling twice is no error."""
+        return self._http.ask(wire.cancel(run_id), None, schema.Run)
+
+    def runs(self) -> tuple[schema.Run, ...]:
+        """Return the caller's runs, the newest first."""
+        return self._http.get(wire.RUNS, _RUNS)
