@@ -11,6 +11,7 @@ from napari_hmz.cli import options
 from napari_hmz.cli.tables import show_table
 from napari_hmz.client import connect
 from napari_hmz.quantities import time_text
+from napari_hmz.run_list import state_words
 from napari_hmz.schema import Run
 from napari_hmz.standing import standing_of
 
@@ -40,15 +41,8 @@ def runs(
         model = f"{run.plan.model} {run.plan.version}"
         image = escape(run.provenance.source_name)
         what = (model, image, started(run), run.request.started_by)
-        table.add_row(run.id, state(run), progress(run), *what)
+        table.add_row(run.id, state_words(run), progress(run), *what)
     show_table(table, otherwise="There is no run.")
-
-
-def state(run: Run) -> str:
-    """Return what a run does or waits for, or how it ended."""
-    if run.state == "failed" and run.error is not None:
-        return f"failed ({run.error.code})"
-    return standing_of(run.state, run.progress).words
 
 
 def progress(run: Run) -> str:

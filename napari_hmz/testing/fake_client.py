@@ -22,7 +22,6 @@ from napari_hmz.schema import (
     ModelCard,
     OutputArray,
     ParameterValue,
-    Plan,
     Progress,
     Progressed,
     Provenance,
@@ -38,6 +37,7 @@ from napari_hmz.schema import (
     resolve_parameters,
     slices,
 )
+from napari_hmz.testing.fake_plan import blocks, in_volume, output_array, plan_of
 from napari_hmz.transfer import Traffic
 
 FIRST_PROVISIONAL = 1000
@@ -86,6 +86,8 @@ class FakeClient:
     stored_at: Path | None = None
     pictures: Mapping[str, bytes] = field(default_factory=dict)
     """Thumbnails by model."""
+    away: HmzError | None = None
+    """An error that the list of runs is refused with."""
     closed: bool = False
     runs_started: list["FakeRun"] = field(default_factory=list)
 
@@ -145,6 +147,7 @@ class FakeClient:
         """
         run = self._run_of(model, source, version, parameters, region, sized=ignore_voxel_size)
         run.join_planes, run.channels, run.output = join_planes, tuple(channels or ()), output
+        run.id = f"fake-{len(self.runs_started) + 1}"
         self.runs_started.append(run)
         return run
 
@@ -165,6 +168,33 @@ class FakeClient:
             raise NotFound(f"There is no model {model!r}.")
         values, _ = resolve_parameters(card.parameters, parameters or {})
         return FakeRun(self, card, source, values, region or {})
+
+    def runs(self) -> tuple[Run, ...]:
+        """Return the runs that were started, the newest first; raises `away` if it is set."""
+        if self.away is not None:
+            raise self.away
+        return tuple(run.info() for run in reversed(self.runs_started))
+
+    def attach(self, run_id: str, *, resume: bool = False) -> "FakeRun":
+        """Return a run; one that was cancelled goes on if it is resumed."""
+        run = self._known(run_id)
+        if resume:
+            run.resume()
+        return run
+
+    def cancel(self, run_id: str) -> None:
+        """Stop a run."""
+        self._known(run_id).cancel()
+
+    def remove(self, run_id: str) -> None:
+        """Forget a run."""
+        self.runs_started.remove(self._known(run_id))
+
+    def _known(self, run_id: str) -> "FakeRun":
+        for run in self.runs_started:
+            if run.id == run_id:
+                return run
+        raise NotFound(f"There is no run {run_id}.")
 
     def close(self) -> None:
         """Do as if connections were closed."""
@@ -194,16 +224,19 @@ class FakeRun:
         self._gate, self._break_off = client.gate, client.break_off
         self._unsendable = client.unsendable
         self.stored_at = client.stored_at
-        self._output = _output_array(card, source.request, self.region, client.block)
+        self._output = output_array(card, source.request, self.region, client.block)
         shape = tuple(self._output.shape[axis] for axis in self._output.axes)
         self._array = np.zeros(shape, self._output.dtype)
         self._numbers = iter(range(1, 1_000_000))
         self._state: RunState = "queued"
+        self._progress = Progress()
+        self._told: list[Event] = []
+        self.id = "fake"
 
     @property
-    def id(self) -> str:
-        """The run's id."""
-        return "fake"
+    def progress(self) -> Progress:
+        """How far it is."""
+        return self._progress
 
     def info(self) -> Run:
         """Return the run as it is now."""
@@ -224,6 +257,12 @@ class FakeRun:
     def focus(self, region: Region) -> None:
         """Remember what was looked at."""
         self.looked_at.append(region)
+
+    def resume(self) -> None:
+        """Let it be computed anew, if it was cancelled."""
+        if self.cancelled.is_set():
+            self.cancelled.clear()
+            self._state = "queued"
 
     def cancel(self) -> None:
         """Stop before the next block."""
@@ -248,8 +287,17 @@ class FakeRun:
         return self.info()
 
     def watch(self) -> Iterator[Event]:
-        """Compute the run and yield its events."""
-        regions = list(_blocks(self._output))
+        """Compute the run and yield its events; those of one that is done are told again."""
+        if self._state == "done":
+            yield from self._told
+            return
+        self._told.clear()
+        for event in self._computed():
+            self._told.append(event)
+            yield event
+
+    def _computed(self) -> Iterator[Event]:
+        regions = list(blocks(self._output))
         yield self._changed("running")
         for index, region in enumerate(regions):
             if self._gate is not None:
@@ -266,7 +314,7 @@ class FakeRun:
         yield self._changed("done")
 
     def _block(self, index: int, region: Region, total: int) -> Iterator[Event]:
-        values = self._source.read(_in_volume(region, self.region, self._source.request))
+        values = self._source.read(in_volume(region, self.region, self._source.request))
         values = values.reshape(tuple(extents(region)[axis] for axis in self._output.axes))
         if self._output.kind == "instance-labels":
             threshold = float(str(self.parameters.get("threshold", 0)))
@@ -274,6 +322,7 @@ class FakeRun:
         self._array[slices(region, self._output.axes)] = values
         yield self._done(region, final=self._output.kind != "instance-labels")
         progress = Progress(blocks_done=index + 1, blocks_total=total)
+        self._progress = progress
         yield Progressed(number=next(self._numbers), progress=progress)
 
     def _join(self, regions: Sequence[Region]) -> Iterator[Event]:
@@ -310,56 +359,16 @@ class FakeRun:
         return StateChanged(number=next(self._numbers), state=state)
 
 
-def _output_array(
-    card: ModelCard, volume: VolumeRequest, region: Region, block: Sizes
-) -> OutputArray:
-    spec = card.outputs[0]
-    axes = tuple(axis for axis in volume.axes if axis != "c")
-    shape = {axis: size for axis, size in extents(region).items() if axis in axes}
-    chunks = {axis: min(block.get(axis, shape[axis]), shape[axis]) for axis in axes}
-    return OutputArray(
-        name=spec.name,
-        kind=spec.kind,
-        axes=axes,
-        shape=shape,
-        chunks=chunks,
-        dtype=spec.dtype,
-        classes=spec.classes,
-    )
-
-
-def _blocks(output: OutputArray) -> Iterator[Region]:
-    """Yield the chunks of an output in raster order."""
-    counts = [-(-output.shape[axis] // output.chunks[axis]) for axis in output.axes]
-    for place in np.ndindex(*counts):
-        yield {
-            axis: (
-                index * output.chunks[axis],
-                min((index + 1) * output.chunks[axis], output.shape[axis]),
-            )
-            for axis, index in zip(output.axes, place, strict=True)
-        }
-
-
-def _in_volume(part: Region, region: Region, volume: VolumeRequest) -> Region:
-    """Return where a part of the output lies in the volume; axes it lacks: their first index."""
-    ends = {axis: part.get(axis, (0, 1)) for axis in volume.axes}
-    return {
-        axis: (ends[axis][0] + first, ends[axis][1] + first)
-        for axis in volume.axes
-        for first in (region[axis][0],)
-    }
-
-
 def _run(
     run: FakeRun, card: ModelCard, volume: VolumeRequest, output: OutputArray, state: RunState
 ) -> Run:
     region, parameters = run.region, run.parameters
     return Run(
-        id="fake",
+        id=run.id,
         state=state,
         request=RunRequest(model=card.id, volume="fake", parameters=parameters),
-        plan=_plan(card, region, output),
+        plan=plan_of(card, region, output),
+        progress=run.progress,
         provenance=Provenance(
             model=card.id,
             version=card.version,
@@ -373,28 +382,8 @@ def _run(
             source_fingerprint=volume.fingerprint,
             backend_version="fake",
             engine="fake",
-            run="fake",
+            run=run.id,
             created_at="2026-01-01T00:00:00Z",
         ),
         created_at="2026-01-01T00:00:00Z",
-    )
-
-
-def _plan(card: ModelCard, region: Region, output: OutputArray) -> Plan:
-    blocks = sum(1 for _ in _blocks(output))
-    return Plan(
-        model=card.id,
-        version=card.version,
-        region=region,
-        block=output.chunks,
-        halo={},
-        tile=output.chunks,
-        grid={},
-        blocks=blocks,
-        voxels=int(np.prod(list(output.shape.values()))),
-        outputs=(output,),
-        chunks_needed=0,
-        bytes_up=0,
-        bytes_down=0,
-        memory_bytes=0,
     )

@@ -1,43 +1,15 @@
 """What `hmz runs` says of each run."""
 
-import pytest
-
-from napari_hmz.cli.runs import progress, started, state
-from napari_hmz.errors import EngineUnavailable
-from napari_hmz.schema import Progress, Run, RunState, to_problem
-from napari_hmz.schema.run import Waiting
+from napari_hmz.cli.runs import progress, started
+from napari_hmz.schema import Progress, Run, RunState
 from napari_hmz.testing.fake_run import fake_run
 
 
-def a_run(
-    run_state: RunState, *, waiting_for: Waiting = "", seconds_left: float | None = None
-) -> Run:
-    how_far = Progress(blocks_done=3, waiting_for=waiting_for, seconds_left=seconds_left)
+def a_run(run_state: RunState, *, seconds_left: float | None = None) -> Run:
+    how_far = Progress(blocks_done=3, seconds_left=seconds_left)
     known = fake_run()
     plan = known.plan.model_copy(update={"blocks": 9})
     return known.model_copy(update={"state": run_state, "progress": how_far, "plan": plan})
-
-
-@pytest.mark.parametrize(
-    ("run", "words"),
-    [
-        (a_run("queued"), "waiting for the server (queue)"),
-        (a_run("running"), "computing"),
-        (a_run("running", waiting_for="chunks"), "waiting for the image"),
-        (a_run("running", waiting_for="engine"), "waiting for the server (engine)"),
-        (a_run("done"), "done"),
-        (a_run("cancelled"), "cancelled"),
-    ],
-)
-def test_a_state_says_what_is_awaited(run: Run, words: str) -> None:
-    assert state(run) == words
-
-
-def test_a_failed_run_says_why() -> None:
-    error = to_problem(EngineUnavailable("Gone."))
-    assert (
-        state(a_run("failed").model_copy(update={"error": error})) == "failed (engine-unavailable)"
-    )
 
 
 def test_progress_tells_the_time_left_only_of_what_goes_on() -> None:

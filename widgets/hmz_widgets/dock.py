@@ -13,6 +13,7 @@ from hmz_widgets.backend import Backend
 from hmz_widgets.bridge import Bridge
 from hmz_widgets.header import Header
 from hmz_widgets.model_page import ModelPage
+from hmz_widgets.runs_page import RunsPage
 from hmz_widgets.service import (
     Connect,
     OpenKept,
@@ -55,6 +56,7 @@ class ModelZoo(QWidget):  # type: ignore[misc] # Qt has no types that mypy can f
         self.model_page = ModelPage(
             napari_viewer, self.backend, self.bridge, open_picture, open_kept
         )
+        self.runs_page = RunsPage(napari_viewer, self.backend, self.bridge)
         self._lay_out()
         self.destroyed.connect(partial(_close, self.__dict__))
         self.backend.find()
@@ -64,6 +66,7 @@ class ModelZoo(QWidget):  # type: ignore[misc] # Qt has no types that mypy can f
         self.tabs.setDocumentMode(True)
         self.tabs.setTabBarAutoHide(True)
         self.tabs.addTab(self.model_page.native, "Model")
+        self.tabs.addTab(self.runs_page.native, "Runs")
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.setSpacing(0)
@@ -78,4 +81,5 @@ def _close(parts: dict[str, Any]) -> None:
     """
     parts["bridge"].close()
     parts["model_page"].close()
+    parts["runs_page"].close()
     parts["backend"].close()

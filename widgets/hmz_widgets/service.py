@@ -17,11 +17,24 @@ from napari_hmz.forecast import Forecast
 from napari_hmz.form import RememberedValues, remembered_values
 from napari_hmz.live import WatchedRun
 from napari_hmz.profiles import LOCAL
-from napari_hmz.schema import ModelCard, ParameterValue, Region
+from napari_hmz.schema import ModelCard, ParameterValue, Region, Run
 from napari_hmz.settings import load_settings
 
 
-class Client(Protocol):
+class RunKeeper(Protocol):
+    """The calls that a list of runs needs."""
+
+    def runs(self) -> Sequence[Run]:
+        """Return the person's runs, the newest first."""
+
+    def attach(self, run_id: str, *, resume: bool) -> WatchedRun:
+        """Take up a run; `resume` one that was cancelled or has failed."""
+
+    def cancel(self, run_id: str, /) -> object:
+        """Stop a run; what is done stays."""
+
+
+class Client(RunKeeper, Protocol):
     """The calls that the dock needs; `napari_hmz.Client` has them and more."""
 
     def models(self) -> Sequence[ModelCard]:

@@ -1,0 +1,69 @@
+"""What a fake run plans: one output in blocks, over a region of its volume."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from napari_hmz.schema import ModelCard, OutputArray, Plan, Region, Sizes, VolumeRequest, extents
+
+
+def output_array(
+    card: ModelCard, volume: VolumeRequest, region: Region, block: Sizes
+) -> OutputArray:
+    """Return the first output of a model, over a region and in blocks."""
+    spec = card.outputs[0]
+    axes = tuple(axis for axis in volume.axes if axis != "c")
+    shape = {axis: size for axis, size in extents(region).items() if axis in axes}
+    chunks = {axis: min(block.get(axis, shape[axis]), shape[axis]) for axis in axes}
+    return OutputArray(
+        name=spec.name,
+        kind=spec.kind,
+        axes=axes,
+        shape=shape,
+        chunks=chunks,
+        dtype=spec.dtype,
+        classes=spec.classes,
+    )
+
+
+def blocks(output: OutputArray) -> Iterator[Region]:
+    """Yield the chunks of an output in raster order."""
+    counts = [-(-output.shape[axis] // output.chunks[axis]) for axis in output.axes]
+    for place in np.ndindex(*counts):
+        yield {
+            axis: (
+                index * output.chunks[axis],
+                min((index + 1) * output.chunks[axis], output.shape[axis]),
+            )
+            for axis, index in zip(output.axes, place, strict=True)
+        }
+
+
+def in_volume(part: Region, region: Region, volume: VolumeRequest) -> Region:
+    """Return where a part of the output lies in the volume; axes it lacks: their first index."""
+    ends = {axis: part.get(axis, (0, 1)) for axis in volume.axes}
+    return {
+        axis: (ends[axis][0] + first, ends[axis][1] + first)
+        for axis in volume.axes
+        for first in (region[axis][0],)
+    }
+
+
+def plan_of(card: ModelCard, region: Region, output: OutputArray) -> Plan:
+    """Return a plan that takes nothing."""
+    return Plan(
+        model=card.id,
+        version=card.version,
+        region=region,
+        block=output.chunks,
+        halo={},
+        tile=output.chunks,
+        grid={},
+        blocks=sum(1 for _ in blocks(output)),
+        voxels=int(np.prod(list(output.shape.values()))),
+        outputs=(output,),
+        chunks_needed=0,
+        bytes_up=0,
+        bytes_down=0,
+        memory_bytes=0,
+    )

@@ -1,0 +1,65 @@
+"""What can be done with the chosen run: one set of actions for buttons, context menu and keys.
+
+Lives in the Qt main thread.
+"""
+
+from psygnal import Signal
+from qtpy.QtWidgets import QAction, QHBoxLayout, QToolButton, QWidget
+
+from napari_hmz.run_list import RunRow
+
+_LOAD = ("Load", "Fetch the outputs, and show them as layers")
+_ATTACH = ("Attach", "Show what is done, and let the layers grow with the run")
+
+
+class RunActions:
+    """Actions, and the row of buttons that shows them.
+
+    Emits `wanted` with the word of the action that was triggered: `open` (attach or load),
+    `retry`, `cancel`, `provenance`.
+    """
+
+    wanted = Signal(str)
+
+    def __init__(self) -> None:
+        self.native = QWidget()
+        self._row: RunRow | None = None
+        self.open = self._action("open", *_ATTACH)
+        self.retry = self._action("retry", "Retry", "Go on from what is finished of the run")
+        self.cancel = self._action("cancel", "Cancel", "Stop the run; what is done stays")
+        self.provenance = self._action(
+            "provenance", "Provenance …", "All that is needed to repeat the run"
+        )
+        self._lay_out()
+        self.suit(None)
+
+    def all(self) -> list[QAction]:
+        """Return the actions in the order of a menu."""
+        doing = [self.open, self.retry, self.cancel]
+        return [*doing, self.provenance]
+
+    def suit(self, row: RunRow | None) -> None:
+        """Let be done what can be done with a run; None: no run is chosen."""
+        can = row.actions if row is not None else frozenset()
+        words, tip = _LOAD if "load" in can else _ATTACH
+        self.open.setText(words)
+        self.open.setToolTip(tip)
+        self.open.setEnabled(row is not None and row.opening is not None)
+        self.retry.setEnabled("retry" in can)
+        self.cancel.setEnabled("cancel" in can)
+        self.provenance.setEnabled(row is not None)
+
+    def _action(self, word: str, text: str, tip: str) -> QAction:
+        action = QAction(text, self.native)
+        action.setToolTip(tip)
+        action.triggered.connect(lambda: self.wanted.emit(word))
+        return action
+
+    def _lay_out(self) -> None:
+        layout = QHBoxLayout(self.native)
+        layout.setContentsMargins(0, 0, 0, 0)
+        for action in self.all():
+            button = QToolButton()
+            button.setDefaultAction(action)
+            layout.addWidget(button)
+        layout.addStretch(1)

@@ -1,0 +1,76 @@
+"""Where the outputs of a run belong, for a viewer that did not start it.
+
+The image may be open here, under the name that it had when the run was started; else the outputs
+lie where the plan says.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from napari.layers import Image
+
+from hmz_widgets.geometry import Geometry
+from hmz_widgets.layers import Picture, finest, picture
+from napari_hmz.schema import Axes, Run
+
+
+def picture_of(run: Run, layers: Iterable[Any]) -> Picture:
+    """Return the image of a run: that of a layer which can be it, else one without data.
+
+    Parameters
+    ----------
+    layers
+        Of the viewer, in the order of the list; of several that fit, the uppermost counts.
+    """
+    axes: Axes = tuple(run.plan.region)
+    fitting = [layer for layer in layers if _can_be(layer, run, axes)]
+    return picture(fitting[-1], axes) if fitting else planned_picture(run, axes)
+
+
+def planned_picture(run: Run, axes: Axes) -> Picture:
+    """Return what the plan tells of the image: its place by the first output that has one."""
+    told = next((each for each in run.plan.outputs if each.voxel_size), None)
+    size = told.voxel_size if told is not None else {}
+    first = told.translation if told is not None else {}
+    units = told.units if told is not None else {}
+    scale = np.array([size.get(axis, 1.0) for axis in axes])
+    start = np.array([run.plan.region[axis][0] for axis in axes])
+    geometry = Geometry(
+        axes=axes,
+        scale=scale,
+        # An output's translation is that of its own first voxel, not of the image's.
+        translate=np.array([first.get(axis, 0.0) for axis in axes])
+        - np.where([axis in first for axis in axes], start * scale, 0.0),
+        rotate=np.eye(len(axes)),
+        shear=np.eye(len(axes)),
+        affine=np.eye(len(axes) + 1),
+        units=tuple(units.get(axis, "pixel") for axis in axes),
+        axis_labels=tuple(axes),
+    )
+    return Picture(run.provenance.source_name, None, axes, geometry)
+
+
+def layers_of(run_id: str, layers: Iterable[Any]) -> list[Any]:
+    """Return the layers that show outputs of a run."""
+    return [layer for layer in layers if _provenance(layer).get("run") == run_id]
+
+
+def _provenance(layer: Any) -> dict[str, Any]:  # noqa: ANN401 # napari is untyped here
+    told = layer.metadata.get("hmz")
+    return told if isinstance(told, dict) else {}
+
+
+def _can_be(layer: Any, run: Run, axes: Axes) -> bool:  # noqa: ANN401 # napari is untyped here
+    """Return whether a layer can be the image of a run: by type, name and extents."""
+    if not isinstance(layer, Image) or layer.name != run.provenance.source_name:
+        return False
+    shape = finest(layer).shape
+    if len(shape) != len(axes):
+        return False
+    whole = set(axes) - set(run.request.region)
+    ends = {axis: run.plan.region[axis][1] for axis in axes}
+    return all(
+        size == ends[axis] if axis in whole else size >= ends[axis]
+        for axis, size in zip(axes, shape, strict=True)
+    )
