@@ -9,7 +9,7 @@ from napari_hmz.schema import ENDED, Run
 from napari_hmz.standing import standing_of
 
 RunAction = Literal["attach", "load", "retry", "cancel", "remove"]
-STARTERS = {"api": "Python", "shell": "shell", "plugin": "napari"}
+STARTERS = {"api": "Python", "shell": "the shell", "plugin": "napari"}
 _MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86_400
 
 
@@ -25,8 +25,10 @@ class RunRow:
         How far it is.
     age
         When it was asked for, as seen from now.
+    origin
+        What runs, since when, and from where it was started.
     detail
-        All that is known of how it goes, in one line.
+        All that is known of how it goes.
     actions
         What can be done with it.
     """
@@ -39,6 +41,7 @@ class RunRow:
     age: str
     started: str
     started_by: str
+    origin: str
     detail: str
     actions: frozenset[RunAction]
 
@@ -59,6 +62,7 @@ def row_of(run: Run, now: datetime) -> RunRow:
         age=age_words(run.created_at, now),
         started=_moment(run.created_at),
         started_by=STARTERS[run.request.started_by],
+        origin=origin(run, now),
         detail=detail(run),
         actions=actions(run),
     )
@@ -86,6 +90,12 @@ def percent(run: Run) -> int:
         return 100
     blocks = max(run.plan.blocks, 1)
     return min(99, 100 * run.progress.blocks_done // blocks)
+
+
+def origin(run: Run, now: datetime) -> str:
+    """Return what runs, since when, and from where it was started."""
+    starter = STARTERS[run.request.started_by]
+    return f"{run.plan.model} {run.plan.version} · {age_words(run.created_at, now)} from {starter}"
 
 
 def detail(run: Run) -> str:

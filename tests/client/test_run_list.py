@@ -97,7 +97,8 @@ def test_it_names_model_image_and_starter() -> None:
     shell = a_run("done")
     request = shell.request.model_copy(update={"started_by": "shell"})
     row = row_of(shell.model_copy(update={"request": request}), NOW)
-    assert (row.model, row.volume, row.started_by) == ("m 1", "n", "shell")
+    assert (row.model, row.volume, row.started_by) == ("m 1", "n", "the shell")
+    assert row.origin == "m 1 · unknown from the shell"
 
 
 @pytest.mark.parametrize(

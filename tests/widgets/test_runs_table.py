@@ -32,7 +32,7 @@ def test_it_is_a_model_as_qt_wants_it(qtmodeltester: ModelTester) -> None:
 def test_a_row_says_all_that_is_needed_to_choose() -> None:
     table = RunsTable()
     table.show([a_row(age="2 h ago")])
-    assert texts(table, 0) == ["n", "done", "100 %", "m 1", "2 h ago", "Python"]
+    assert texts(table, 0) == ["n", "done", "100 %", "2 h ago", "m 1", "Python"]
 
 
 def test_the_same_runs_change_in_place(qtbot: QtBot) -> None:

@@ -3,17 +3,20 @@
 Lives in the Qt main thread.
 """
 
+from functools import partial
+
 from psygnal import Signal
-from qtpy.QtWidgets import QAction, QHBoxLayout, QToolButton, QWidget
+from qtpy.QtWidgets import QAction, QGridLayout, QPushButton, QWidget
 
 from napari_hmz.run_list import RunRow
 
 _LOAD = ("Load", "Fetch the outputs, and show them as layers")
 _ATTACH = ("Attach", "Show what is done, and let the layers grow with the run")
+_COLUMNS = 3
 
 
 class RunActions:
-    """Actions, and the row of buttons that shows them.
+    """Actions, and the buttons that show them.
 
     Emits `wanted` with the word of the action that was triggered: `open` (attach or load),
     `retry`, `cancel`, `provenance`.
@@ -23,20 +26,18 @@ class RunActions:
 
     def __init__(self) -> None:
         self.native = QWidget()
-        self._row: RunRow | None = None
         self.open = self._action("open", *_ATTACH)
         self.retry = self._action("retry", "Retry", "Go on from what is finished of the run")
         self.cancel = self._action("cancel", "Cancel", "Stop the run; what is done stays")
         self.provenance = self._action(
-            "provenance", "Provenance …", "All that is needed to repeat the run"
+            "provenance", "Provenance", "Show all that is needed to repeat the run"
         )
         self._lay_out()
         self.suit(None)
 
     def all(self) -> list[QAction]:
         """Return the actions in the order of a menu."""
-        doing = [self.open, self.retry, self.cancel]
-        return [*doing, self.provenance]
+        return [self.open, self.cancel, self.retry, self.provenance]
 
     def suit(self, row: RunRow | None) -> None:
         """Let be done what can be done with a run; None: no run is chosen."""
@@ -56,10 +57,18 @@ class RunActions:
         return action
 
     def _lay_out(self) -> None:
-        layout = QHBoxLayout(self.native)
+        layout = QGridLayout(self.native)
         layout.setContentsMargins(0, 0, 0, 0)
-        for action in self.all():
-            button = QToolButton()
-            button.setDefaultAction(action)
-            layout.addWidget(button)
-        layout.addStretch(1)
+        for place, action in enumerate(self.all()):
+            button = QPushButton()
+            button.clicked.connect(action.trigger)
+            action.changed.connect(partial(_show, action, button))
+            _show(action, button)
+            layout.addWidget(button, *divmod(place, _COLUMNS))
+
+
+def _show(action: QAction, button: QPushButton) -> None:
+    """Let a button say what its action says: Qt has this for tool buttons only."""
+    button.setText(action.text())
+    button.setToolTip(action.toolTip())
+    button.setEnabled(action.isEnabled())

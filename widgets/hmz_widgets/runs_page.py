@@ -26,6 +26,8 @@ from napari_hmz.schema import Run
 PERIOD_MS = 3000
 """How often the backend is asked while somebody looks."""
 ROW_PX = 22
+COLUMNS_PX = (86, 88, 48, 84, 90)
+"""At first: what tells runs apart is seen in a dock of the usual width."""
 
 
 class RunsPage:
@@ -175,7 +177,9 @@ class RunsPage:
         run = self._runs.get(row.run) if row is not None else None
         self.actions.suit(row)
         self.followed.choose(row.run if row is not None else "")
-        words = [row.detail] if row is not None else []
+        words = [] if row is None else [row.origin]
+        if row is not None and not self.followed.is_following(row.run):  # its status tells more
+            words.append(row.detail)
         if run is not None and run.state == "failed" and run.error is not None:
             words.append(error_text(from_problem(run.error)))
         self._detail.setText("\n".join(words))
@@ -206,6 +210,8 @@ class RunsPage:
         self.view.verticalHeader().hide()
         self.view.verticalHeader().setDefaultSectionSize(ROW_PX)
         self.view.horizontalHeader().setStretchLastSection(True)
+        for column, width_px in enumerate(COLUMNS_PX):
+            self.view.setColumnWidth(column, width_px)
         self.view.setAccessibleName("Runs")
         self.view.addActions(self.actions.all())
         self.view.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)

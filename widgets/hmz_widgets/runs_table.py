@@ -8,7 +8,7 @@ from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt
 from hmz_widgets.plain_text import plain_tooltip
 from napari_hmz.run_list import RunRow
 
-TITLES = ("Volume", "State", "Done", "Model", "Started", "By")
+TITLES = ("Volume", "State", "Done", "Started", "Model", "From")
 _PARENT = QModelIndex()
 
 
@@ -70,7 +70,7 @@ class RunsTable(QAbstractTableModel):  # type: ignore[misc] # Qt has no types th
 
 def _cells(row: RunRow) -> tuple[str, ...]:
     done = f"{row.percent} %"
-    return (row.volume, row.state, done, row.model, row.age, row.started_by)
+    return (row.volume, row.state, done, row.age, row.model, row.started_by)
 
 
 def _told(row: RunRow) -> list[str]:
@@ -78,6 +78,6 @@ def _told(row: RunRow) -> list[str]:
     return [
         f"{row.model} on {row.volume}",
         f"{row.state}, {row.detail}",
-        f"started {row.started} by {row.started_by}",
+        f"started {row.started} from {row.started_by}",
         f"run {row.run}",
     ]
