@@ -317,9 +317,10 @@ class Client(Calls):
     def _remember(
         self, run: schema.Run, source: Source, output: str | Path | None, *, with_image: bool
     ) -> None:
+        way = {"local_engine": self._local_engine, "profile": self._settings.profile_used}
         record = RunRecord.of(
             run, source.origin, output, with_image=with_image, url=self.url
-        ).model_copy(update={"local_engine": self._local_engine})
+        ).model_copy(update=way)
         # A full disk of this machine must not stop a run that has begun elsewhere.
         with suppress(OSError):
             self._records.put(record)

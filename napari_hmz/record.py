@@ -32,6 +32,8 @@ class RunRecord(Message):
     """The backend; the one of this machine may have another address tomorrow."""
     local_engine: str = ""
     """The engine of this machine's own backend; empty for a backend given by its address."""
+    profile: str = ""
+    """The profile of the settings that has led to the backend; its token is not kept here."""
     model: str
     volume: str
     source: Origin | None = None

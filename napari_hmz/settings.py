@@ -83,6 +83,12 @@ class ClientSettings(BaseSettings):
         """How the memory budget is shared out."""
         return MemoryBudget(self.memory_budget_bytes)
 
+    @property
+    def profile_used(self) -> str:
+        """The name of the profile that the address is of; empty if it is of none."""
+        known = self.profiles.get(self.profile or "")
+        return self.profile or "" if known is not None and known.url == self.url else ""
+
     @classmethod
     def settings_customise_sources(
         cls,

@@ -17,11 +17,12 @@ from napari_hmz.cli.models import models
 from napari_hmz.cli.plan import plan
 from napari_hmz.cli.run import run
 from napari_hmz.cli.runs import runs
+from napari_hmz.cli.script import script
 from napari_hmz.cli.show import show
 from napari_hmz.errors import HmzError
 
 app = typer.Typer(no_args_is_help=True, help=__doc__, pretty_exceptions_show_locals=False)
-for command in (models, show, plan, run, runs, attach, cancel, measure, demo):
+for command in (models, show, plan, run, runs, attach, cancel, script, measure, demo):
     app.command()(command)
 
 

@@ -10,6 +10,7 @@ from napari_hmz.schema import AxisName, Interval, ParameterSpec, ParameterValue
 
 T = TypeVar("T")
 _AXES: tuple[AxisName, ...] = get_args(AxisName)
+_NONE = frozenset({"none", "null"})
 _TRUTH = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 
@@ -62,14 +63,19 @@ def indices(text: str | None, option: str) -> tuple[int, ...]:
 
 
 def channel(text: str | None) -> int | str | None:
-    """Read a channel: an index, or a name."""
-    return int(text) if text is not None and text.lstrip("-").isdecimal() else text
+    """Read a channel: an index, or a name; in quotes, a name whatever it looks like."""
+    if text is None or text.startswith('"'):
+        return text and str(_plain(text))
+    return int(text) if text.lstrip("-").isdecimal() else text
 
 
 def parameters(
     words: Sequence[str] | None, specs: Mapping[str, ParameterSpec]
 ) -> dict[str, ParameterValue]:
-    """Read `NAME=VALUE` words by what the card says of each; the backend checks the values."""
+    """Read `NAME=VALUE` words by what the card says of each; the backend checks the values.
+
+    What stands in quotes is text, whatever it looks like.
+    """
     found: dict[str, ParameterValue] = {}
     for word in words or ():
         name, equals, value = word.partition("=")
@@ -81,14 +87,16 @@ def parameters(
 
 def _value(text: str, spec: ParameterSpec | None) -> ParameterValue:
     kind = spec.type if spec is not None else ""
+    if text.startswith('"'):
+        return _plain(text)
+    if text.lower() in _NONE and (kind != "string" or (spec is not None and spec.optional)):
+        return None
     if kind == "string":
         return text
     if kind == "boolean" and text.lower() in _TRUTH:
         return _TRUTH[text.lower()]
     if kind == "range" and not text.startswith("["):
         text = f"[{text.replace(':', ',')}]"
-    if text.lower() in {"none", "null"}:
-        return None
     return _plain(text)
 
 

@@ -45,6 +45,8 @@ def test_what_is_no_size_is_a_usage_error(text: str) -> None:
         ("window=1:99.8", (1, 99.8)),
         ("window=[1, 99.8]", (1, 99.8)),
         ("diameter=none", None),
+        ("window=none", None),
+        ('method="none"', "none"),
         ("diameter=wide", "wide"),
         ("unknown=4", 4),
     ],
