@@ -6,13 +6,15 @@ so that napari shows it among its tasks and reports bugs in it. After `close` no
 
 napari keeps every worker until it ends (its task list holds `worker.quit`), so a worker must hold
 nothing that matters: it gets its work in a box that it empties, and its signals lead to a `_Line`
-that is cut when the work is over.
+that is cut when the work is over. They hold the `_Line` by a partial: of a bound method, PySide6
+holds the object only weakly, and would call one that is being collected.
 """
 
 import queue
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from napari.qt.threading import create_worker
@@ -58,7 +60,7 @@ class Bridge:
 
         worker = create_worker(model_zoo_request, [work])
         line = _Line(worker, report, ended)
-        worker.returned.connect(line.report)
+        worker.returned.connect(partial(_Line.report, line))
         self._start(line)
 
     def listen(
@@ -71,7 +73,7 @@ class Bridge:
         """Report every update that a generator yields in another thread, and then its end."""
         worker = create_worker(model_zoo_run, [updates], self._closed)
         line = _Line(worker, take, ended)
-        worker.yielded.connect(line.report)
+        worker.yielded.connect(partial(_Line.report, line))
         self._start(line)
 
     def close(self) -> None:
@@ -84,7 +86,7 @@ class Bridge:
     def _start(self, line: "_Line") -> None:
         self._lines.append(line)
         line.hung_up = self._lines.remove
-        line.worker.finished.connect(line.end)
+        line.worker.finished.connect(partial(_Line.end, line))
         line.worker.start()
 
 
