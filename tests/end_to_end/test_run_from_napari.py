@@ -69,6 +69,30 @@ def test_components_from_the_dock_are_those_of_the_whole(viewer: Untyped, qtbot:
     assert (provenance["model"], provenance["parameters"]["threshold"]) == ("components", LEVEL)
 
 
+def test_a_second_preview_with_other_parameters_sends_nothing(
+    viewer: Untyped, qtbot: QtBot
+) -> None:
+    page = opened(viewer, qtbot, "components")
+    values = np.random.default_rng(3).integers(0, 60_000, (8, 96, 96)).astype(np.uint16)
+    page.image.choose(viewer.add_image(values, name="noise"))
+    page.form.show({"threshold": 40_000.0})
+    page.desk.preview_button.click()
+    preview = page.desk._preview
+    qtbot.waitUntil(lambda: preview.is_shown and not preview.is_going, timeout=RUN_MS)
+    first = preview._shown
+    assert first._handle.transfer.bytes_up > 0
+    page.form.show({"threshold": 50_000.0})
+    page.desk.parameters_changed()
+    qtbot.waitUntil(lambda: preview._shown is not first and not preview.is_going, timeout=RUN_MS)
+    assert preview._shown._handle.transfer.bytes_up == 0
+    labels = viewer.layers[-1]
+    seen = labels.metadata["hmz"]["region"]
+    part = values[tuple(slice(*seen[axis]) for axis in ("z", "y", "x"))]
+    assert part.shape[0] == 1
+    assert part.size < values[0].size, "cut to the window"
+    np.testing.assert_array_equal(labels.data, ndimage.label(part > 50_000)[0])
+
+
 def test_a_restored_image_lies_on_its_image(viewer: Untyped, qtbot: QtBot) -> None:
     page = opened(viewer, qtbot, "denoise")
     page.desk.run_button.click()
