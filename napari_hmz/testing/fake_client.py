@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from napari_hmz.errors import HmzError, NotFound, RunCancelled, VoxelSizeMismatch
 from napari_hmz.forecast import Forecast
+from napari_hmz.record import RunRecord
 from napari_hmz.schema import (
     ChunkDone,
     Event,
@@ -189,6 +190,10 @@ class FakeClient:
     def remove(self, run_id: str) -> None:
         """Forget a run."""
         self.runs_started.remove(self._known(run_id))
+
+    def record(self, _: str) -> RunRecord | None:
+        """Return nothing: this machine remembers no fake."""
+        return None
 
     def _known(self, run_id: str) -> "FakeRun":
         for run in self.runs_started:

@@ -15,6 +15,7 @@ from hmz_widgets.runs_page import RunsPage
 from hmz_widgets.text_view import TextView
 from napari_hmz.errors import BackendUnreachable
 from napari_hmz.schema import ModelCard
+from napari_hmz.script import as_python, as_shell
 from napari_hmz.testing.fake_client import FakeClient, FakeRun
 from napari_hmz.testing.fake_source import FakeSource
 
@@ -185,6 +186,19 @@ def test_a_backend_that_is_away_is_told_and_the_list_stays(
     assert listed(page) == 1
     client.away = None
     qtbot.waitUntil(lambda: not page.status.message)
+
+
+def test_a_run_is_copied_as_python_and_as_a_command(
+    shown: Callable[[], Untyped], client: FakeClient, qtbot: QtBot
+) -> None:
+    run = start(client)
+    page = shown().dock.runs_page
+    page.choose(run.id)
+    clipboard = QApplication.clipboard()
+    page.actions.python.trigger()
+    qtbot.waitUntil(lambda: clipboard.text() == as_python(run.info(), None))
+    page.actions.shell.trigger()
+    qtbot.waitUntil(lambda: clipboard.text() == as_shell(run.info(), None))
 
 
 def test_provenance_is_shown_as_it_is_written(

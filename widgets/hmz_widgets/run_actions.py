@@ -19,7 +19,7 @@ class RunActions:
     """Actions, and the buttons that show them.
 
     Emits `wanted` with the word of the action that was triggered: `open` (attach or load),
-    `retry`, `cancel`, `provenance`.
+    `retry`, `cancel`, `provenance`, `python`, `shell`.
     """
 
     wanted = Signal(str)
@@ -32,12 +32,17 @@ class RunActions:
         self.provenance = self._action(
             "provenance", "Provenance", "Show all that is needed to repeat the run"
         )
+        self.python = self._action("python", "Copy as Python", "Lines that do the same run again")
+        self.shell = self._action(
+            "shell", "Copy as command", "A command for the shell that does the same run again"
+        )
         self._lay_out()
         self.suit(None)
 
     def all(self) -> list[QAction]:
         """Return the actions in the order of a menu."""
-        return [self.open, self.cancel, self.retry, self.provenance]
+        doing = [self.open, self.cancel, self.retry]
+        return [*doing, *self._telling()]
 
     def suit(self, row: RunRow | None) -> None:
         """Let be done what can be done with a run; None: no run is chosen."""
@@ -48,7 +53,11 @@ class RunActions:
         self.open.setEnabled(row is not None and row.opening is not None)
         self.retry.setEnabled("retry" in can)
         self.cancel.setEnabled("cancel" in can)
-        self.provenance.setEnabled(row is not None)
+        for action in self._telling():
+            action.setEnabled(row is not None)
+
+    def _telling(self) -> list[QAction]:
+        return [self.python, self.shell, self.provenance]
 
     def _action(self, word: str, text: str, tip: str) -> QAction:
         action = QAction(text, self.native)

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from qtpy.QtCore import Qt, QTimer, Signal
+from qtpy.QtGui import QGuiApplication
 from qtpy.QtWidgets import QAbstractItemView, QTableView, QVBoxLayout, QWidget
 
 from hmz_widgets.backend import Backend
@@ -20,8 +21,10 @@ from hmz_widgets.runs_table import RunsTable
 from hmz_widgets.status import StatusView, error_text, plain_label
 from hmz_widgets.text_view import TextView
 from napari_hmz.errors import HmzError, from_problem
+from napari_hmz.record import RunRecord
 from napari_hmz.run_list import RunRow, row_of
 from napari_hmz.schema import Run
+from napari_hmz.script import as_python, as_shell
 
 PERIOD_MS = 3000
 """How often the backend is asked while somebody looks."""
@@ -130,11 +133,14 @@ class RunsPage:
         run = self._runs.get(row.run) if row is not None else None
         if row is None or run is None:
             return
+        self.status.note(())  # older trouble
         deeds: dict[str, Callable[[], None]] = {
             "open": partial(self._open, row, run),
             "retry": partial(self._follow, run, resume=True),
             "cancel": partial(self._cancel, run),
             "provenance": partial(self._tell_provenance, run),
+            "python": partial(self._copy, run, as_python),
+            "shell": partial(self._copy, run, as_shell),
         }
         deeds[word]()
 
@@ -167,6 +173,20 @@ class RunsPage:
 
     def _done(self, _result: object) -> None:
         self.status.rest()
+
+    def _copy(self, run: Run, write: Callable[[Run, RunRecord | None], str]) -> None:
+        """Put the run as a script into the clipboard; where its image lies is read from a file."""
+        client = self._backend.client
+        if client is not None:
+            self._bridge.call(
+                lambda: write(run, client.record(run.id)),
+                done=self._copied,
+                failed=self.status.fail,
+            )
+
+    def _copied(self, script: str) -> None:
+        QGuiApplication.clipboard().setText(script)
+        self.status.say("Copied.")
 
     def _tell_provenance(self, run: Run) -> None:
         document = run.model_dump_json(include={"provenance", "results"}, indent=2)

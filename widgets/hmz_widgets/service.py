@@ -17,6 +17,7 @@ from napari_hmz.forecast import Forecast
 from napari_hmz.form import RememberedValues, remembered_values
 from napari_hmz.live import WatchedRun
 from napari_hmz.profiles import LOCAL
+from napari_hmz.record import RunRecord
 from napari_hmz.schema import ModelCard, ParameterValue, Region, Run
 from napari_hmz.settings import load_settings
 
@@ -32,6 +33,9 @@ class RunKeeper(Protocol):
 
     def cancel(self, run_id: str, /) -> object:
         """Stop a run; what is done stays."""
+
+    def record(self, run_id: str, /) -> RunRecord | None:
+        """Return what this machine remembers of a run."""
 
 
 class Client(RunKeeper, Protocol):
