@@ -67,6 +67,18 @@ class Calls:
         """Stop a run; its finished chunks stay, and cancelling twice is no error."""
         return self._http.ask(wire.cancel(run_id), None, schema.Run)
 
+    def remove(self, run_id: str) -> None:
+        """Forget a run that has ended, with its results at the backend; written ones stay.
+
+        Raises
+        ------
+        NotFound
+            If the backend knows no such run (any more).
+        Conflict
+            If it has not ended.
+        """
+        self._http.delete(wire.run(run_id))
+
     def runs(self) -> tuple[schema.Run, ...]:
         """Return the caller's runs, the newest first."""
         return self._http.get(wire.RUNS, _RUNS)

@@ -158,6 +158,10 @@ class Http:
             raise errors.InternalError(f"POST {path} was not answered.")
         return response
 
+    def delete(self, path: str) -> None:
+        """Delete what is at `path`; raises as `get` does."""
+        self._exchange("DELETE", path, patience=None)
+
     def put_bytes(self, path: str, body: bytes, *, patience: Patience | None = None) -> None:
         """Send bytes with their digest; raises as `get` does."""
         headers = {

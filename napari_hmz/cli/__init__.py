@@ -15,6 +15,7 @@ from napari_hmz.cli.exits import exit_code, show_error
 from napari_hmz.cli.measure import measure
 from napari_hmz.cli.models import models
 from napari_hmz.cli.plan import plan
+from napari_hmz.cli.remove import remove
 from napari_hmz.cli.run import run
 from napari_hmz.cli.runs import runs
 from napari_hmz.cli.script import script
@@ -22,7 +23,7 @@ from napari_hmz.cli.show import show
 from napari_hmz.errors import HmzError
 
 app = typer.Typer(no_args_is_help=True, help=__doc__, pretty_exceptions_show_locals=False)
-for command in (models, show, plan, run, runs, attach, cancel, script, measure, demo):
+for command in (models, show, plan, run, runs, attach, cancel, remove, script, measure, demo):
     app.command()(command)
 
 

@@ -1,4 +1,4 @@
-"""`/v1/runs`: start, look, follow, steer, stop and resume."""
+"""`/v1/runs`: start, look, follow, steer, stop, resume and remove."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated
@@ -37,6 +37,13 @@ async def listing(at: At, caller: Caller) -> list[Run]:
 async def get(at: At, caller: Caller, run: str) -> Run:
     """Return a run and how far it is."""
     return await at.runs.get(caller, run)
+
+
+@router.delete(wire.run("{run}"), status_code=204, responses=problems("not-found", "conflict"))
+async def remove(at: At, caller: Caller, run: str) -> Response:
+    """Forget a run that has ended, and delete its results."""
+    await at.runs.remove(caller, run)
+    return Response(status_code=204)
 
 
 @router.get(

@@ -178,6 +178,13 @@ def change_run(connection: Connection, run: Run) -> None:
     )
 
 
+def remove_run(connection: Connection, run: str) -> None:
+    """Forget a run, with all that is kept of its blocks and events."""
+    for table in (BlockRow, EventRow):
+        connection.execute(delete(table).where(table.run == run))
+    connection.execute(delete(RunRow).where(RunRow.id == run))
+
+
 def to_run(row: AnyRow) -> Run:
     """Return a run as it was kept; its progress is known to its driver only."""
     plan = Plan.model_validate_json(row.plan)

@@ -153,9 +153,34 @@ class RunService:
                 self.under_way.begin(state.run, run_log)
         return await self.get(owner, run)
 
+    async def remove(self, owner: Principal, run: str) -> None:
+        """Forget a run that has ended, and delete its files.
+
+        Raises
+        ------
+        NotFound
+            If this owner has no such run.
+        Conflict
+            If it has not ended.
+        """
+        await self.get(owner, run)
+        run_log = self.under_way.log(run)  # held: who resumes the run must meet the same lock
+        async with run_log.beginning:
+            await self.under_way.wound_up(run)
+            found = await self.get(owner, run)
+            if found.state not in ENDED or self.under_way.is_active(run):
+                raise Conflict(
+                    "The run has not ended.", remedy=f"Cancel it first: `hmz cancel {run}`."
+                )
+            await self.parts.database.write(lambda c: records.remove_run(c, run))
+            run_log.end_streams()
+            self._outputs.pop((owner.issuer, owner.subject, run), None)
+            await self.parts.in_thread(RunFolder(self.root / run).remove)
+
     async def collect(self, run: str) -> bool:
         """Delete the files of a run that has ended; False if it is used. A resume starts over."""
-        async with self.under_way.log(run).beginning:
+        run_log = self.under_way.log(run)
+        async with run_log.beginning:
             if self.under_way.is_active(run):
                 return False
             await self.parts.in_thread(RunFolder(self.root / run).remove)
