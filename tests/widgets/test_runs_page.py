@@ -175,6 +175,31 @@ def test_a_run_is_cancelled_and_goes_on_when_retried(
     qtbot.waitUntil(lambda: page.chosen().state == "done")
 
 
+def test_a_run_is_removed_only_once_the_person_agrees(
+    shown: Callable[[], Untyped], client: FakeClient, qtbot: QtBot
+) -> None:
+    run = start(client)
+    end(client, run)
+    page = shown().dock.runs_page
+    page.choose(run.id)
+    page.actions.remove.trigger()
+    page.removal.no.click()
+    assert client.runs_started == [run]
+    page.actions.remove.trigger()
+    page.removal.yes.click()
+    qtbot.waitUntil(lambda: listed(page) == 0)
+    assert not client.runs_started
+    assert page.status.line == "There is no run on this backend."
+    assert not page.actions.open.isEnabled()
+
+
+def test_a_run_under_way_is_not_removed(shown: Callable[[], Untyped], client: FakeClient) -> None:
+    run = start(client)
+    page = shown().dock.runs_page
+    page.choose(run.id)
+    assert not page.actions.remove.isEnabled()
+
+
 def test_a_backend_that_is_away_is_told_and_the_list_stays(
     shown: Callable[[], Untyped], client: FakeClient, qtbot: QtBot
 ) -> None:
@@ -219,7 +244,7 @@ def test_the_main_thread_never_asks_the_backend(
 ) -> None:
     threads = set()
     run = start(client)
-    for name in ("runs", "attach", "cancel"):
+    for name in ("runs", "attach", "cancel", "remove", "record"):
         ask = getattr(client, name)
 
         def noted(*what: object, ask: Callable[..., object] = ask, **how: object) -> object:
@@ -232,6 +257,10 @@ def test_the_main_thread_never_asks_the_backend(
     page.actions.open.trigger()
     qtbot.waitUntil(lambda: page.followed.status(run.id).line != "Taking up the run …")
     page.actions.cancel.trigger()
-    qtbot.waitUntil(page.actions.retry.isEnabled)
+    page.actions.shell.trigger()
+    qtbot.waitUntil(page.actions.remove.isEnabled)
+    page.actions.remove.trigger()
+    page.removal.yes.click()
+    qtbot.waitUntil(lambda: listed(page) == 0)
     assert threads
     assert threading.main_thread() not in threads

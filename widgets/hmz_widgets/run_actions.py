@@ -6,20 +6,21 @@ Lives in the Qt main thread.
 from functools import partial
 
 from psygnal import Signal
-from qtpy.QtWidgets import QAction, QGridLayout, QPushButton, QWidget
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QKeySequence
+from qtpy.QtWidgets import QAction, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from napari_hmz.run_list import RunRow
 
 _LOAD = ("Load", "Fetch the outputs, and show them as layers")
 _ATTACH = ("Attach", "Show what is done, and let the layers grow with the run")
-_COLUMNS = 3
 
 
 class RunActions:
     """Actions, and the buttons that show them.
 
     Emits `wanted` with the word of the action that was triggered: `open` (attach or load),
-    `retry`, `cancel`, `provenance`, `python`, `shell`.
+    `retry`, `cancel`, `remove`, `provenance`, `python`, `shell`.
     """
 
     wanted = Signal(str)
@@ -32,6 +33,11 @@ class RunActions:
         self.provenance = self._action(
             "provenance", "Provenance", "Show all that is needed to repeat the run"
         )
+        self.remove = self._action(
+            "remove", "Remove", "Remove the run and its outputs from the backend"
+        )
+        self.remove.setShortcut(QKeySequence(Qt.Key.Key_Delete))
+        self.remove.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
         self.python = self._action("python", "Copy as Python", "Lines that do the same run again")
         self.shell = self._action(
             "shell", "Copy as command", "A command for the shell that does the same run again"
@@ -41,8 +47,7 @@ class RunActions:
 
     def all(self) -> list[QAction]:
         """Return the actions in the order of a menu."""
-        doing = [self.open, self.cancel, self.retry]
-        return [*doing, *self._telling()]
+        return [*self._doing(), *self._telling()]
 
     def suit(self, row: RunRow | None) -> None:
         """Let be done what can be done with a run; None: no run is chosen."""
@@ -53,8 +58,12 @@ class RunActions:
         self.open.setEnabled(row is not None and row.opening is not None)
         self.retry.setEnabled("retry" in can)
         self.cancel.setEnabled("cancel" in can)
+        self.remove.setEnabled("remove" in can)
         for action in self._telling():
             action.setEnabled(row is not None)
+
+    def _doing(self) -> list[QAction]:
+        return [self.open, self.cancel, self.retry, self.remove]
 
     def _telling(self) -> list[QAction]:
         return [self.python, self.shell, self.provenance]
@@ -66,14 +75,17 @@ class RunActions:
         return action
 
     def _lay_out(self) -> None:
-        layout = QGridLayout(self.native)
-        layout.setContentsMargins(0, 0, 0, 0)
-        for place, action in enumerate(self.all()):
-            button = QPushButton()
-            button.clicked.connect(action.trigger)
-            action.changed.connect(partial(_show, action, button))
-            _show(action, button)
-            layout.addWidget(button, *divmod(place, _COLUMNS))
+        rows = QVBoxLayout(self.native)
+        rows.setContentsMargins(0, 0, 0, 0)
+        for actions in (self._doing(), [self.python, self.shell], [self.provenance]):
+            row = QHBoxLayout()
+            rows.addLayout(row)
+            for action in actions:
+                button = QPushButton()
+                button.clicked.connect(action.trigger)
+                action.changed.connect(partial(_show, action, button))
+                _show(action, button)
+                row.addWidget(button)
 
 
 def _show(action: QAction, button: QPushButton) -> None:

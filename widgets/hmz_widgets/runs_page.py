@@ -17,6 +17,7 @@ from hmz_widgets.bridge import Bridge
 from hmz_widgets.followed_runs import FollowedRuns
 from hmz_widgets.run_actions import RunActions
 from hmz_widgets.run_picture import layers_of
+from hmz_widgets.run_removal import RunRemoval
 from hmz_widgets.runs_table import RunsTable
 from hmz_widgets.status import StatusView, error_text, plain_label
 from hmz_widgets.text_view import TextView
@@ -59,6 +60,7 @@ class RunsPage:
         self.table = RunsTable()
         self.view = QTableView()
         self.actions = RunActions()
+        self.removal = RunRemoval()
         self.followed = FollowedRuns(viewer, bridge)
         self.status = StatusView()
         self._timer = QTimer(self.native)
@@ -138,6 +140,7 @@ class RunsPage:
             "open": partial(self._open, row, run),
             "retry": partial(self._follow, run, resume=True),
             "cancel": partial(self._cancel, run),
+            "remove": partial(self.removal.ask, row),
             "provenance": partial(self._tell_provenance, run),
             "python": partial(self._copy, run, as_python),
             "shell": partial(self._copy, run, as_shell),
@@ -167,6 +170,12 @@ class RunsPage:
             self.status.say("Cancelling …")
             self._call(partial(client.cancel, run.id))
 
+    def _remove(self, run_id: str) -> None:
+        client = self._backend.client
+        if client is not None:
+            self.status.say("Removing …")
+            self._call(partial(client.remove, run_id))
+
     def _call(self, work: Callable[[], object]) -> None:
         """Ask the backend for something, and list the runs anew."""
         self._bridge.call(work, done=self._done, failed=self.status.fail, ended=self.refresh)
@@ -192,7 +201,13 @@ class RunsPage:
         document = run.model_dump_json(include={"provenance", "results"}, indent=2)
         TextView(f"Provenance of run {run.id}", document, self.native).show()
 
-    def _suit(self, *_: object) -> None:
+    def _chosen_another(self, *_: object) -> None:
+        row = self.chosen()
+        if row is None or row.run != self.removal.run:  # the list may only have become longer
+            self.removal.drop()
+        self._suit()
+
+    def _suit(self) -> None:
         row = self.chosen()
         run = self._runs.get(row.run) if row is not None else None
         self.actions.suit(row)
@@ -208,6 +223,7 @@ class RunsPage:
     def _begin_anew(self) -> None:
         """Forget the runs of another backend."""
         self._runs = {}
+        self.removal.drop()
         self.status.note(())
         self._show([])
         self.status.rest()
@@ -237,7 +253,7 @@ class RunsPage:
         self.view.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
         layout = QVBoxLayout(self.native)
         layout.addWidget(self.view, 1)
-        for part in (self._detail, self.actions.native):
+        for part in (self._detail, self.actions.native, self.removal.native):
             layout.addWidget(part)
         layout.addWidget(self.followed.native)
         layout.addWidget(self.status.native)
@@ -246,9 +262,10 @@ class RunsPage:
         self._timer.timeout.connect(self.refresh)
         self.native.shown.connect(self._shown)
         self.native.hidden.connect(self._timer.stop)
-        self.view.selectionModel().currentRowChanged.connect(self._suit)
+        self.view.selectionModel().currentRowChanged.connect(self._chosen_another)
         self.view.activated.connect(self._activate)
         self.actions.wanted.connect(self._do)
+        self.removal.agreed.connect(self._remove)
         self._backend.searching.connect(self._begin_anew)
         self._backend.changed.connect(self._found)
 

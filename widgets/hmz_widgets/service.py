@@ -28,11 +28,11 @@ class RunKeeper(Protocol):
     def runs(self) -> Sequence[Run]:
         """Return the person's runs, the newest first."""
 
-    def attach(self, run_id: str, *, resume: bool) -> WatchedRun:
-        """Take up a run; `resume` one that was cancelled or has failed."""
-
     def cancel(self, run_id: str, /) -> object:
         """Stop a run; what is done stays."""
+
+    def remove(self, run_id: str, /) -> None:
+        """Remove a run that has ended, and its outputs, from the backend."""
 
     def record(self, run_id: str, /) -> RunRecord | None:
         """Return what this machine remembers of a run."""
@@ -40,6 +40,9 @@ class RunKeeper(Protocol):
 
 class Client(RunKeeper, Protocol):
     """The calls that the dock needs; `napari_hmz.Client` has them and more."""
+
+    def attach(self, run_id: str, *, resume: bool) -> WatchedRun:
+        """Take up a run; `resume` one that was cancelled or has failed."""
 
     def models(self) -> Sequence[ModelCard]:
         """Return the cards of the models that may be used."""
