@@ -68,4 +68,5 @@ def test_napari_opens_the_dock_and_the_sample(
 
 def _faked(make_card: Callable[..., ModelCard]) -> dict[str, object]:
     client = FakeClient([make_card()])
-    return {"connect": lambda *_, **__: client, "open_picture": service.open_picture}
+    own: dict[str, object] = ModelZoo.__init__.__kwdefaults__
+    return own | {"connect": lambda *_, **__: client, "open_picture": service.open_picture}
