@@ -9,7 +9,7 @@ their part.
 import itertools
 import math
 import threading
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterator
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
@@ -49,6 +49,8 @@ class CachedPixels:
         self._limit_bytes = limit_bytes
         self._kept: OrderedDict[tuple[int, ...], NDArray[Any]] = OrderedDict()
         self._kept_bytes = self._decoding_bytes = 0
+        self._wanted: Counter[tuple[int, ...]] = Counter()
+        """By how many readers under way, which have not come to it yet."""
         self._guard = threading.Condition()
         self._ongoing: dict[tuple[int, ...], Future[NDArray[Any]]] = {}
 
@@ -75,10 +77,17 @@ class CachedPixels:
     def read(self, box: Box) -> "NDArray[Any]":
         """Return the voxels of `box`, put together from pieces."""
         out = np.empty([part.stop - part.start for part in box], self.dtype)
-        for index in self._touched(box):
-            piece = self._piece(index)
-            inside, target = self._overlap(index, box)
-            out[target] = piece[inside]
+        left = list(self._touched(box))[::-1]
+        with self._guard:
+            self._wanted.update(left)
+        try:
+            while left:
+                piece = self._piece(left[-1])
+                inside, target = self._overlap(left[-1], box)
+                out[target] = piece[inside]
+                self._let_go([left.pop()])
+        finally:
+            self._let_go(left)
         return out
 
     def close(self) -> None:
@@ -87,6 +96,14 @@ class CachedPixels:
             self._kept.clear()
             self._kept_bytes = 0
         self._pixels.close()
+
+    def _let_go(self, indices: list[tuple[int, ...]]) -> None:
+        """Count pieces as wanted by one reader less."""
+        with self._guard:
+            self._wanted.subtract(indices)
+            for index in indices:
+                if not self._wanted[index]:
+                    del self._wanted[index]
 
     def _touched(self, box: Box) -> Iterator[tuple[int, ...]]:
         ranges = []
@@ -144,7 +161,10 @@ class CachedPixels:
         return piece
 
     def _make_room(self, size_bytes: int) -> None:
-        """Wait until few enough are being decoded, and drop what was used least lately."""
+        """Wait until few enough are being decoded, and drop what was used least lately.
+
+        What a reader under way still comes to is dropped last: a thread that is held up finds it.
+        """
         share_bytes = self._limit_bytes * _DECODED_AT_ONCE
         with self._guard:
             self._guard.wait_for(
@@ -154,5 +174,6 @@ class CachedPixels:
             )
             self._decoding_bytes += size_bytes
             while self._kept and self._kept_bytes + self._decoding_bytes > self._limit_bytes:
-                _, dropped = self._kept.popitem(last=False)
+                idle = (index for index in self._kept if index not in self._wanted)
+                dropped = self._kept.pop(next(idle, next(iter(self._kept))))
                 self._kept_bytes -= dropped.nbytes

@@ -158,3 +158,31 @@ def test_a_copy_is_cut_no_thicker_than_what_is_read_at_once() -> None:
     plan = fake_run().plan
     assert image_array(source.request, plan).chunks["z"] == source.request.together["z"] < 24
     assert image_array(open_source(np.zeros(SHAPE, np.uint8)).request, plan).chunks["z"] == 24
+
+
+def test_what_a_reader_that_is_held_up_still_comes_to_is_kept() -> None:
+    array = np.arange(16, dtype=np.uint8).reshape(16, 1, 1)
+    begun, go_on = threading.Event(), threading.Event()
+    counts: Counter[int] = Counter()
+
+    class Slow(ArrayPixels):
+        def read(self, box: Box) -> NDArray[Any]:
+            plane = int(box[0].start)
+            counts[plane] += 1
+            if plane == 0:
+                begun.set()
+                assert go_on.wait(30)
+            return super().read(box)
+
+    cached = CachedPixels(Slow(array, ((1,) * 16, (1,), (1,))), limit_bytes=8)
+    whole = (slice(0, 1), slice(0, 1))
+    cached.read((slice(1, 2), *whole))
+    with ThreadPoolExecutor(1) as pool:
+        held_up = pool.submit(cached.read, (slice(0, 2), *whole))
+        assert begun.wait(30)
+        for plane in range(2, 16):
+            cached.read((slice(plane, plane + 1), *whole))
+        go_on.set()
+        np.testing.assert_array_equal(held_up.result().ravel(), [0, 1])
+    assert counts[1] == 1
+    assert cached.kept_bytes <= 8

@@ -40,6 +40,8 @@ class RunLog:
         The last number given.
     beginning
         Held by whoever decides whether the run gets a driver.
+    begun_after
+        The last number when the run got its driver: an end up to there is none any more.
     """
 
     run: str
@@ -48,6 +50,7 @@ class RunLog:
     bell: Bell = field(default_factory=Bell)
     beginning: asyncio.Lock = field(default_factory=asyncio.Lock)
     ending: bool = False
+    begun_after: int = 0
     _recent: deque[tuple[int, str]] = field(default_factory=lambda: deque(maxlen=PAGE))
 
     async def take_up(self) -> None:
@@ -110,13 +113,18 @@ async def follow(
             after = number
             event = EVENT.validate_json(body)
             is_end = _is_end(event)
-            if is_end and (place < len(page) or await last_number(log.database, log.run) > number):
-                continue  # the run has been resumed since
+            if is_end and (place < len(page) or await _goes_on(log, number)):
+                continue
             yield number, event.kind, body
             if is_end:
                 return
         if not page and not await wait_for(ring, silence_s):
             yield None
+
+
+async def _goes_on(log: RunLog, number: int) -> bool:
+    """Return whether a run has been taken up again since an end with this number."""
+    return number <= log.begun_after or await last_number(log.database, log.run) > number
 
 
 async def _start(log: RunLog, after: int) -> int:

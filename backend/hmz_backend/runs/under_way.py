@@ -74,6 +74,7 @@ class UnderWay:
 
     def begin(self, run: Run, run_log: RunLog) -> None:
         """Drive a run from where it is; `run_log` knows the last number given."""
+        run_log.begun_after = run_log.number
         active = Active(StateKeeper(run, run_log))
         self._active[run.id] = active
         self.parts.volumes.use(run.request.volume)
