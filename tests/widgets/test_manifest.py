@@ -68,5 +68,5 @@ def test_napari_opens_the_dock_and_the_sample(
 
 def _faked(make_card: Callable[..., ModelCard]) -> dict[str, object]:
     client = FakeClient([make_card()])
-    own: dict[str, object] = ModelZoo.__init__.__kwdefaults__
+    own = ModelZoo.__init__.__kwdefaults__ or {}
     return own | {"connect": lambda *_, **__: client, "open_picture": service.open_picture}
