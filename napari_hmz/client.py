@@ -291,6 +291,7 @@ class Client(Calls):
         if place is not None:  # first: nothing is computed for an output that cannot be written
             card = self._card_of(run)
             writer = OmeZarrOutput(Path(place), run, image=image, card=card, overwrite=False)
+            self._records.told(place)
         if resume and run.state in RESUMABLE:
             run = self._http.ask(wire.resume(run.id), None, schema.Run)
         traffic = Traffic()
