@@ -109,7 +109,9 @@ class OutputWriter:
         """
         where = Path(path).expanduser().absolute()
         with writing(where):
-            if not _belongs_to(where, run.id):
+            if _belongs_to(where, run.id):
+                _sweep(where)
+            else:
                 _clear(where, overwrite=overwrite)
             where.mkdir(parents=True, exist_ok=True)
             writer = cls(where, run, image, classes or {})
@@ -336,6 +338,12 @@ def _belongs_to(path: Path, run_id: str) -> bool:
     except (ValueError, KeyError, TypeError, FileNotFoundError):  # another's, or not a group
         return False
     return isinstance(own, Mapping) and own.get("run") == run_id
+
+
+def _sweep(path: Path) -> None:
+    """Remove what an earlier process was about to write when it was killed."""
+    for left in path.rglob("*.partial"):
+        left.unlink(missing_ok=True)
 
 
 def _clear(path: Path, *, overwrite: bool) -> None:

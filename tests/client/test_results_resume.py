@@ -103,6 +103,15 @@ def test_another_process_goes_on_where_the_first_was_stopped(tmp_path: Path) -> 
     np.testing.assert_array_equal(open_source(tmp_path / "o.zarr/labels/cells").read({}), LABELS)
 
 
+def test_what_a_killed_process_was_about_to_write_is_swept_away(tmp_path: Path) -> None:
+    OutputWriter.prepare(tmp_path / "o.zarr", fake_run(labels(), region=REGION))
+    left = tmp_path / "o.zarr" / "labels" / "cells" / "0" / "c" / "0.29d3215c.partial"
+    left.parent.mkdir(parents=True, exist_ok=True)
+    left.write_bytes(b"half a ch")
+    OutputWriter.prepare(tmp_path / "o.zarr", fake_run(labels(), region=REGION))
+    assert not left.exists()
+
+
 @pytest.mark.parametrize("torn", [b"", bytes(900), None], ids=["empty", "zeros", "gone"])
 def test_a_chunk_torn_by_a_loss_of_power_is_not_believed(
     tmp_path: Path, torn: bytes | None
