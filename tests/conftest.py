@@ -1,0 +1,35 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from napari_hmz.testing.issuer import Issuer
+
+ISSUER = Path(__file__).parent / "issuer"
+
+
+@pytest.fixture(scope="session")
+def issuer_process() -> Iterator[Issuer]:
+    with Issuer(ISSUER) as issuer:
+        yield issuer
+
+
+@pytest.fixture
+def issuer(issuer_process: Issuer) -> Issuer:
+    """The real OpenID Connect provider of all tests, with its usual lifetimes.
+
+    `issuer.account("alice", "urn:geant:helmholtz.de:group:imaging#login.helmholtz.de")` makes a
+    person (names are shared by all tests: take your own), `issuer.tokens("alice")` signs her in and
+    returns her tokens: `.access` is a JWT with the audience `issuer.API`, or opaque with
+    `resource=None`. `issuer.sign({...})` makes a JWT of any claims. A test that stops the provider
+    makes its own `Issuer(ISSUER)`: see `own_issuer`.
+    """
+    issuer_process.lifetimes()
+    return issuer_process
+
+
+@pytest.fixture
+def own_issuer() -> Iterator[Issuer]:
+    """A provider of the test's own, that it may stop."""
+    with Issuer(ISSUER) as issuer:
+        yield issuer
