@@ -11,6 +11,7 @@ from weakref import WeakSet
 
 import pytest
 from pytestqt.qtbot import QtBot
+from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QApplication
 
 from hmz_widgets.bridge import Bridge
@@ -111,6 +112,8 @@ def no_leaks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
     deadline = time.monotonic() + 10.0
     while [*widgets(), *threads(), *bridges] and time.monotonic() < deadline:
         QApplication.processEvents()
+        # Outside of an event loop Qt does this only when it is asked to.
+        QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
         time.sleep(0.1)  # a worker's thread ends a little after its last signal
         gc.collect()
     assert not [*widgets(), *threads(), *bridges]

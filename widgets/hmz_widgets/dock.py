@@ -13,6 +13,7 @@ from hmz_widgets.backend import Backend
 from hmz_widgets.bridge import Bridge
 from hmz_widgets.header import Header
 from hmz_widgets.model_page import ModelPage
+from hmz_widgets.preferences import preferences
 from hmz_widgets.runs_page import RunsPage
 from hmz_widgets.service import (
     Connect,
@@ -51,15 +52,16 @@ class ModelZoo(QWidget):  # type: ignore[misc] # Qt has no types that mypy can f
         super().__init__()
         self.bridge = Bridge()
         self.backend = Backend(self.bridge, connect)
-        known = known_backends()
+        wishes, known = preferences(), known_backends()
         self.header = Header(self.backend, known.profiles, known.first, known.log)
         self.model_page = ModelPage(
             napari_viewer, self.backend, self.bridge, open_picture, open_kept
         )
+        self.model_page.desk.live.setChecked(wishes.preview_again)
         self.runs_page = RunsPage(napari_viewer, self.backend, self.bridge)
         self._lay_out()
         self.destroyed.connect(partial(_close, self.__dict__))
-        self.backend.find()
+        self.backend.find(start=wishes.start)
 
     def _lay_out(self) -> None:
         self.tabs = QTabWidget()

@@ -15,6 +15,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from hmz_widgets.preferences import preferences
+
 
 class OutputChoice:
     """A switch, and the path that it asks for. The path is looked at by the client, not here."""
@@ -46,7 +48,7 @@ class OutputChoice:
         """Return where the results are to be written; None: nowhere."""
         if not self.stored.isChecked() or not self.path.text().strip():
             return None
-        return Path(self.path.text().strip()).expanduser()
+        return preferences().placed(Path(self.path.text().strip()))
 
     def hindrance(self) -> str:
         """Return what is missing, or nothing."""
@@ -55,8 +57,9 @@ class OutputChoice:
         return ""
 
     def _choose(self) -> None:
+        start = str(preferences().placed(Path(self.path.text().strip())))
         chosen, _ = QFileDialog.getSaveFileName(
-            self.native, "Write the results to", self.path.text(), "OME-Zarr (*.zarr)"
+            self.native, "Write the results to", start, "OME-Zarr (*.zarr)"
         )
         if chosen:
             self.path.setText(chosen)

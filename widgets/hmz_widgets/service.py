@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from hmz_widgets.layers import Picture
+from hmz_widgets.preferences import preferences
 from napari_hmz.catalogue import KeptCards, kept_cards
 from napari_hmz.connection import local_folder
 from napari_hmz.errors import HmzError
@@ -19,7 +20,6 @@ from napari_hmz.live import WatchedRun
 from napari_hmz.profiles import LOCAL
 from napari_hmz.record import RunRecord
 from napari_hmz.schema import ModelCard, ParameterValue, Region, Run
-from napari_hmz.settings import load_settings
 
 
 class RunKeeper(Protocol):
@@ -129,9 +129,9 @@ OF_SETTINGS = "settings"
 
 
 def known_backends() -> KnownBackends:
-    """Return the backends of the settings; those that cannot be read are reported on connecting."""
+    """Return the backends of the settings; what cannot be read is reported on connecting."""
     try:
-        found = load_settings()
+        found = preferences().settings()
     except HmzError:
         return KnownBackends((LOCAL,), LOCAL, Path())
     names = tuple(name for name in found.profiles if name != LOCAL)
@@ -146,18 +146,19 @@ def connect(profile: str | None, /, *, start: bool) -> Client:
     """Connect to the backend of a profile or of the settings."""
     from napari_hmz import client
 
-    return client.connect(profile=profile, start=start, started_by="plugin")
+    arguments = preferences().settings_arguments(profile)
+    return client.connect(start=start, started_by="plugin", **arguments)
 
 
 def open_kept(profile: str | None, /) -> KeptCards:
     """Open what is kept of the models of a profile's backend, or of that of the settings."""
-    settings = load_settings(profile=profile)
+    settings = preferences().settings(profile)
     return kept_cards(settings.state_dir, settings.url or f"local {settings.engine}")
 
 
 def open_remembered(profile: str | None, /) -> RememberedValues:
     """Open what was last set in the forms of a profile's backend, or of that of the settings."""
-    settings = load_settings(profile=profile)
+    settings = preferences().settings(profile)
     return remembered_values(settings.state_dir, settings.url or f"local {settings.engine}")
 
 
@@ -165,7 +166,7 @@ def open_picture(picture: Picture, dtypes: tuple[str, ...], /) -> Any:  # noqa: 
     """Open the array behind a layer as a source, or several as the channels of one."""
     from napari_hmz.sources import open_stacked
 
-    pieces_bytes = load_settings().memory.pieces_bytes
+    pieces_bytes = preferences().settings().memory.pieces_bytes
     if not picture.stack:
         return _opened(picture, dtypes, pieces_bytes)
     share_bytes = pieces_bytes // len(picture.stack)
