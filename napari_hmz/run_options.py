@@ -13,6 +13,7 @@ from napari_hmz.schema import (
     ParameterValue,
     RunRequest,
     Starter,
+    Urgency,
     Volume,
     VolumeRequest,
 )
@@ -38,6 +39,8 @@ class RunOptions(TypedDict, total=False):
     halo: Mapping[AxisName, int] | None
     ignore_voxel_size: bool
     """Run even though the voxel size is far from what the model was made for."""
+    urgency: Urgency
+    """`interactive`: somebody waits for it; it goes before other work, within a cap."""
     stream: bool
     """Keep no more of the image on the backend than is worked on; another run sends it again."""
 
@@ -78,6 +81,7 @@ def run_request(
             join_planes=options.get("join_planes", False),
             started_by=started_by,
             ignore_voxel_size=options.get("ignore_voxel_size", False),
+            urgency=options.get("urgency", "batch"),
         )
     except ValidationError as error:
         faults = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]

@@ -5,6 +5,7 @@ stitching and files are worker threads; the database has one writer thread; the 
 """
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -17,9 +18,10 @@ from starlette.middleware import Middleware
 
 from hmz_backend.database.access import Database
 from hmz_backend.dispatch.dispatcher import Dispatcher, Patience
+from hmz_backend.dispatch.weights import Weights
 from hmz_backend.engines.protocol import Engine
 from hmz_backend.executors.local import LocalExecutor
-from hmz_backend.executors.protocol import Executor
+from hmz_backend.executors.protocol import Executor, Ticket
 from hmz_backend.identity.chain import Chain
 from hmz_backend.identity.protocol import Identity
 from hmz_backend.routes import health, models, outputs, plans, problems, runs, volumes
@@ -35,6 +37,7 @@ from hmz_backend.runs.service import RunService
 from hmz_backend.runs.shelf import Shelf
 from hmz_backend.runs.volumes import Volumes
 from hmz_backend.settings import Settings
+from hmz_backend.shares.two_classes import TwoClasses
 from hmz_backend.stores.cache import ChunkCache
 from hmz_backend.stores.staging import StagingArea
 from napari_hmz.errors import HmzError
@@ -42,6 +45,7 @@ from napari_hmz.priority import step_back
 from napari_hmz.schema import wire
 from napari_hmz.version import __version__
 
+SPARE = 0.25  # of the tiles in flight: as many more are held for people who have none there
 MakeExecutor = Callable[[BlockWorker], Executor]
 
 
@@ -120,13 +124,9 @@ async def _running(
     )
     # Who asks for a card does not queue behind tiles.
     looking = ThreadPoolExecutor(1, thread_name_prefix="hmz-look")
-    dispatcher = Dispatcher(
-        engine, settings.engine_timeout_s, Patience(total_s=settings.engine_patience_s)
-    )
+    dispatcher = _dispatcher(engine, settings)
     worker = BlockWorker(dispatcher, threads)
-    made = (
-        make_executor(worker) if make_executor else LocalExecutor(worker, settings.tiles_in_flight)
-    )
+    made = make_executor(worker) if make_executor else _local(worker, settings)
     catalogue = Catalogue(packages, looking, database)
     area = StagingArea(
         settings.data_dir / "volumes", settings.staging_quota_bytes, settings.disk_reserve_bytes
@@ -134,8 +134,9 @@ async def _running(
     shelf = Shelf(area, threads, settings.stream_bytes)
     cache = ChunkCache(settings.chunk_cache_bytes)
     store = Volumes(database, shelf, cache, threads, settings.credit_bytes)
+    weights, at_once = Weights(settings.share_weights), settings.workers
     parts = Parts(
-        database, store, dispatcher, made, threads, settings.tiles_in_flight, settings.workers
+        database, store, dispatcher, made, threads, settings.tiles_in_flight, at_once, weights
     )
     # A model's memory is taken by the tiles that are computed; those that wait are raw voxels.
     planner = Planner(catalogue, store, database, settings.memory_budget_bytes, settings.workers)
@@ -161,6 +162,20 @@ async def _running(
         threads.shutdown(cancel_futures=True)
         looking.shutdown(cancel_futures=True)
         database.close()
+
+
+def _dispatcher(engine: Engine, settings: Settings) -> Dispatcher:
+    patience = Patience(total_s=settings.engine_patience_s)
+    return Dispatcher(engine, settings.engine_timeout_s, patience, settings.interactive_cap)
+
+
+def _local(worker: BlockWorker, settings: Settings) -> Executor:
+    """Return the executor of this process, whose places are shared by those who use them."""
+    slots = settings.tiles_in_flight
+    queue: TwoClasses[Ticket] = TwoClasses(
+        settings.interactive_cap, evenly=True, most_voxels=settings.voxels_in_flight
+    )
+    return LocalExecutor(worker, slots, queue, math.ceil(SPARE * slots))
 
 
 def _folder(settings: Settings, name: str) -> Path:

@@ -3,7 +3,7 @@
 import os
 import tomllib
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import platformdirs
 from pydantic import Field, SecretStr, ValidationError
@@ -54,7 +54,13 @@ class Settings(BaseSettings):
     threads: int = Field(default_factory=lambda: max(4, os.cpu_count() or 1), ge=1)
     """Threads that read, decode, stitch and write."""
     tiles_in_flight: int = Field(default_factory=lambda: max(8, 3 * (os.cpu_count() or 1)), ge=1)
-    """How many tiles are held in memory at once, over all runs."""
+    """How many tiles are held in memory at once, over all runs; a quarter more for newcomers."""
+    share_weights: dict[str, Annotated[float, Field(gt=0)]] = {}
+    """How much of the capacity each member of a group gets, by its name; all others have 1."""
+    interactive_cap: float = Field(default=0.75, ge=0, le=1)
+    """What previews take of the engine at most while other work waits; up to that they go first."""
+    voxels_in_flight: int = Field(default=0, ge=0)
+    """How many tile voxels one person may have under way at once; 0: no limit."""
     memory_budget_bytes: int = Field(default=4 * GIB, ge=64 * MIB)
     """What the tiles in flight together may take, engine included; plans keep to it."""
     chunk_cache_bytes: int = Field(default=256 * MIB, ge=0)

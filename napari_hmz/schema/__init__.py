@@ -60,6 +60,7 @@ from napari_hmz.schema.run import (
     RunRequest,
     RunState,
     Starter,
+    Urgency,
     Waiting,
 )
 from napari_hmz.schema.statistics import ChannelStatistics, VolumeStatistics
@@ -115,6 +116,7 @@ __all__ = [
     "StateChanged",
     "StitchSpec",
     "TileSpec",
+    "Urgency",
     "Volume",
     "VolumeRequest",
     "VolumeStatistics",

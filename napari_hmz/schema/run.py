@@ -14,6 +14,7 @@ from napari_hmz.schema.statistics import VolumeStatistics
 RunState = Literal["queued", "running", "joining", "done", "failed", "cancelled"]
 Waiting = Literal["", "chunks", "engine", "queue"]
 Starter = Literal["api", "shell", "plugin"]
+Urgency = Literal["batch", "interactive"]
 ENDED: frozenset[str] = frozenset({"done", "failed", "cancelled"})
 
 
@@ -41,11 +42,13 @@ class RunRequest(Message):
     """Run even though the voxel size is far from what the model was made for."""
     started_by: Starter = "api"
     """From where: Python, the command line, napari."""
+    urgency: Urgency = "batch"
+    """`interactive`: somebody waits for it, as for a preview; it goes first, within a cap."""
 
     @property
     def substance(self) -> "RunRequest":
-        """The request, whoever made it: what two of them are compared by."""
-        return self.model_copy(update={"started_by": "api"})
+        """The request, whoever made it and waits for it: what two of them are compared by."""
+        return self.model_copy(update={"started_by": "api", "urgency": "batch"})
 
 
 class Progress(Message):

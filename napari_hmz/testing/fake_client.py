@@ -32,6 +32,7 @@ from napari_hmz.schema import (
     RunState,
     Sizes,
     StateChanged,
+    Urgency,
     VolumeRequest,
     extents,
     full_region,
@@ -118,10 +119,12 @@ class FakeClient:
         channels: Sequence[int] | None = None,
         join_planes: bool = False,
         ignore_voxel_size: bool = False,
+        urgency: Urgency = "batch",
     ) -> Forecast:
         """Return what a run would do; raises as `run`."""
         run = self._run_of(model, source, version, parameters, region, sized=ignore_voxel_size)
         run.join_planes, run.channels, run.output = join_planes, tuple(channels or ()), output
+        run.urgency = urgency
         return Forecast(**dict(run.info().plan), memory_here_bytes=2**30)
 
     def run(
@@ -136,6 +139,7 @@ class FakeClient:
         channels: Sequence[int] | None = None,
         join_planes: bool = False,
         ignore_voxel_size: bool = False,
+        urgency: Urgency = "batch",
     ) -> "FakeRun":
         """Start a run.
 
@@ -148,6 +152,7 @@ class FakeClient:
         """
         run = self._run_of(model, source, version, parameters, region, sized=ignore_voxel_size)
         run.join_planes, run.channels, run.output = join_planes, tuple(channels or ()), output
+        run.urgency = urgency
         run.id = f"fake-{len(self.runs_started) + 1}"
         self.runs_started.append(run)
         return run
@@ -221,6 +226,7 @@ class FakeRun:
         self.region = full_region(source.request.shape) | region
         self.output: Path | None = None
         self.join_planes = False
+        self.urgency: Urgency = "batch"
         self.channels: tuple[int, ...] = ()
         self.transfer = Traffic()
         self.looked_at: list[Region] = []

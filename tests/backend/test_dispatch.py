@@ -9,9 +9,11 @@ from numpy.typing import NDArray
 from hmz_backend.dispatch.dispatcher import Dispatcher, Patience
 from hmz_backend.dispatch.window import Window
 from hmz_backend.engines.protocol import TileRequest
+from hmz_backend.shares.turn import Turn
 from hmz_backend.testing.fake_engine import FakeEngine
 from napari_hmz.errors import EngineFailed, EngineUnavailable
 
+TURN = Turn()
 QUICK = Patience(first_s=0.001, longest_s=0.002, total_s=5.0)
 
 
@@ -23,19 +25,19 @@ def tile(number: int = 0) -> TileRequest:
     return TileRequest("m", "1", {"image": np.full(3, number)}, {})
 
 
-async def tasks_of(window: Window, priorities: list[tuple[int, ...]]) -> list[int]:
+async def tasks_of(window: Window, orders: list[tuple[int, ...]]) -> list[int]:
     order: list[int] = []
 
     async def enter(number: int) -> None:
-        async with window.place(priorities[number]):
+        async with window.place(Turn(order=orders[number])):
             order.append(number)
             await asyncio.sleep(0.001)
 
-    await asyncio.gather(*(enter(number) for number in range(len(priorities))))
+    await asyncio.gather(*(enter(number) for number in range(len(orders))))
     return order
 
 
-def test_who_waits_is_let_in_by_priority_then_by_arrival() -> None:
+def test_who_waits_is_let_in_by_order_then_by_arrival() -> None:
     order = asyncio.run(tasks_of(Window(1), [(1,), (1,), (0,), (1,), (0,)]))
     assert order == [0, 2, 4, 1, 3]
 
@@ -47,7 +49,7 @@ def test_no_more_than_the_window_are_inside_even_after_cancelling() -> None:
 
         async def enter() -> None:
             nonlocal most
-            async with window.place((0,)):
+            async with window.place(TURN):
                 most = max(most, window.inside)
                 await asyncio.sleep(0.001)
 
@@ -81,7 +83,7 @@ def test_the_engine_gets_twice_as_many_tiles_as_it_has_instances() -> None:
 
         engine = Counting({("m", "1"): same}, instances=3, delay_s=0.002)
         dispatcher = Dispatcher(engine)
-        await asyncio.gather(*(dispatcher.infer(tile(), (1,)) for _ in range(40)))
+        await asyncio.gather(*(dispatcher.infer(tile(), TURN) for _ in range(40)))
         assert most == 6
 
     asyncio.run(check())
@@ -92,7 +94,7 @@ def test_an_engine_that_comes_back_loses_nothing_and_its_absence_is_seen() -> No
         engine = FakeEngine({("m", "1"): same})
         dispatcher = Dispatcher(engine, patience=QUICK)
         engine.available = False
-        waiting = asyncio.create_task(dispatcher.infer(tile(7), (1,)))
+        waiting = asyncio.create_task(dispatcher.infer(tile(7), TURN))
         await asyncio.sleep(0.02)
         assert "gone" in dispatcher.trouble("m", "1")
         assert dispatcher.troubles
@@ -107,7 +109,7 @@ def test_patience_ends() -> None:
     async def check() -> None:
         dispatcher = Dispatcher(FakeEngine({}), patience=Patience(0.001, 0.001, 0.01))
         with pytest.raises(EngineUnavailable):
-            await dispatcher.infer(tile(), (1,))
+            await dispatcher.infer(tile(), TURN)
 
     asyncio.run(check())
 
@@ -123,7 +125,7 @@ def test_a_failing_model_is_not_asked_again() -> None:
 
         engine = Failing({("m", "1"): same})
         with pytest.raises(EngineFailed):
-            await Dispatcher(engine, patience=QUICK).infer(tile(), (1,))
+            await Dispatcher(engine, patience=QUICK).infer(tile(), TURN)
         assert len(engine.requests) == 1
 
     asyncio.run(check())

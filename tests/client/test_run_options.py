@@ -35,6 +35,7 @@ def test_every_option_arrives_in_the_request() -> None:
         block={"y": 64},
         halo={"y": 8},
         ignore_voxel_size=True,
+        urgency="interactive",
     )
     request = run_request(CARD, VOLUME, options)
     assert request.model_dump(exclude={"model", "version", "volume", "started_by"}) == {
@@ -46,6 +47,7 @@ def test_every_option_arrives_in_the_request() -> None:
         "block": {"y": 64},
         "halo": {"y": 8},
         "ignore_voxel_size": True,
+        "urgency": "interactive",
     }
 
 

@@ -13,7 +13,7 @@ from hmz_widgets.options import Options
 from hmz_widgets.service import Client, OpenPicture
 from napari_hmz.forecast import Forecast
 from napari_hmz.live import WatchedRun
-from napari_hmz.schema import ModelCard, ParameterValue, Region
+from napari_hmz.schema import ModelCard, ParameterValue, Region, Urgency
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +28,8 @@ class Order:
         Where the results are written, beside being shown; None: nowhere.
     channels
         Which channel of the image feeds each channel of the model; empty: as they come.
+    urgency
+        Whether somebody waits for it.
     """
 
     card: ModelCard
@@ -37,6 +39,7 @@ class Order:
     region: Region
     output: Path | None = None
     channels: tuple[int, ...] = ()
+    urgency: Urgency = "batch"
 
     @property
     def wishes(self) -> "Wishes":
@@ -49,11 +52,12 @@ class Order:
             "output": self.output,
             "join_planes": self.options.join_planes,
             "ignore_voxel_size": self.options.ignore_voxel_size,
+            "urgency": self.urgency,
         }
 
-    def only(self, region: Region) -> "Order":
-        """Return the same for a part of the image, written nowhere."""
-        return replace(self, region=region, output=None)
+    def preview(self, region: Region) -> "Order":
+        """Return the same for what a person looks at and waits for, written nowhere."""
+        return replace(self, region=region, output=None, urgency="interactive")
 
 
 class Wishes(TypedDict):
@@ -66,6 +70,7 @@ class Wishes(TypedDict):
     output: Path | None
     join_planes: bool
     ignore_voxel_size: bool
+    urgency: Urgency
 
 
 def begin(client: Client, open_picture: OpenPicture, order: Order) -> WatchedRun:

@@ -85,7 +85,7 @@ class RunDesk:
             self._status.fail(_out_of_sight("Nothing of the image is in view."))
             return
         self._forget_plan()
-        self._preview.start(client, order.only(region))
+        self._preview.start(client, order.preview(region))
         self.changed.emit()
 
     def run(self) -> None:

@@ -19,7 +19,7 @@ from napari_hmz.form import RememberedValues, remembered_values
 from napari_hmz.live import WatchedRun
 from napari_hmz.profiles import LOCAL
 from napari_hmz.record import RunRecord
-from napari_hmz.schema import ModelCard, ParameterValue, Region, Run
+from napari_hmz.schema import ModelCard, ParameterValue, Region, Run, Urgency
 
 
 class RunKeeper(Protocol):
@@ -62,6 +62,7 @@ class Client(RunKeeper, Protocol):
         output: Path | None,
         join_planes: bool,
         ignore_voxel_size: bool,
+        urgency: Urgency,
     ) -> Forecast:
         """Return what a run would do and take; nothing is sent."""
 
@@ -77,6 +78,7 @@ class Client(RunKeeper, Protocol):
         output: Path | None,
         join_planes: bool,
         ignore_voxel_size: bool,
+        urgency: Urgency,
     ) -> WatchedRun:
         """Start a run."""
 

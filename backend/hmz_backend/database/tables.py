@@ -37,6 +37,8 @@ class RunRow(Base):
     id: Mapped[str] = mapped_column(primary_key=True)
     issuer: Mapped[str]
     subject: Mapped[str]
+    groups: Mapped[str] = mapped_column(server_default="[]")
+    """Those of its owner when it was started, as JSON: a run outlives the token."""
     idempotency_key: Mapped[str | None]
     volume: Mapped[str] = mapped_column(ForeignKey("volumes.id"))
     state: Mapped[str]

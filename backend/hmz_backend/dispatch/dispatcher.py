@@ -1,7 +1,7 @@
 """The way to the engine: one small window per model, so that the queue stays ours.
 
 The engine knows no persons and cannot be asked to reorder; so it gets twice as many tiles as it has
-instances, and everything else waits here, by priority. Runs on the event loop.
+instances, and everything else waits here for its fair turn. Runs on the event loop.
 """
 
 import asyncio
@@ -12,8 +12,10 @@ from typing import Any, TypeVar
 
 from numpy.typing import NDArray
 
-from hmz_backend.dispatch.window import Priority, Window
+from hmz_backend.dispatch.window import Window
 from hmz_backend.engines.protocol import Engine, TileRequest
+from hmz_backend.shares.turn import Turn
+from hmz_backend.shares.two_classes import TwoClasses
 from napari_hmz.errors import EngineBusy, EngineUnavailable
 
 log = logging.getLogger(__name__)
@@ -51,15 +53,18 @@ class Dispatcher:
         How long one tile may take.
     patience
         How an engine that is busy or down is met.
+    interactive_cap
+        The most that interactive tiles take of a model while others wait, from 0 to 1.
     """
 
     engine: Engine
     timeout_s: float = 600.0
     patience: Patience = Patience()
+    interactive_cap: float = 0.75
     _windows: dict[Model, Window] = field(default_factory=dict)
     _trouble: dict[Model, str] = field(default_factory=dict)
 
-    async def infer(self, request: TileRequest, priority: Priority) -> Mapping[str, NDArray[Any]]:
+    async def infer(self, request: TileRequest, turn: Turn) -> Mapping[str, NDArray[Any]]:
         """Return the outputs for one tile, once it is its turn.
 
         Raises
@@ -71,7 +76,7 @@ class Dispatcher:
         """
         model = (request.model, request.version)
         window = self._windows.get(model) or await self._make_window(model)
-        async with window.place(priority):
+        async with window.place(turn):
             return await self._insist(
                 model, lambda: self.engine.infer(request, timeout_s=self.timeout_s)
             )
@@ -88,7 +93,7 @@ class Dispatcher:
     async def _make_window(self, model: Model) -> Window:
         capacity = await self._insist(model, lambda: self.engine.describe(*model))
         size = max(1, capacity.instances) * TILES_PER_INSTANCE
-        return self._windows.setdefault(model, Window(size))
+        return self._windows.setdefault(model, Window(size, TwoClasses(self.interactive_cap)))
 
     async def _insist(self, model: Model, call: Callable[[], Awaitable[T]]) -> T:
         pause_s, waited_s = self.patience.first_s, 0.0

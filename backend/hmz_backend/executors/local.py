@@ -1,17 +1,21 @@
 """The executor of this process: tasks of the event loop, a stated number at once.
 
-What a task does is one coroutine function, given at start; its heavy parts run in threads.
+What a task does is one coroutine function, given at start; its heavy parts run in threads. The
+places are shared evenly among the principals who have something to do; a few more are kept for
+those who hold none, so that nobody waits for another one's tile to end before theirs is even read.
 """
 
 import asyncio
-import heapq
 import itertools
 import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from hmz_backend.executors.protocol import BlockTask, Outcome, Ticket
+from hmz_backend.shares.fair_queue import Entry
+from hmz_backend.shares.two_classes import TwoClasses
 from napari_hmz.errors import HmzError, InternalError
 
 log = logging.getLogger(__name__)
@@ -29,24 +33,30 @@ class LocalExecutor:
         Does one task; what it raises becomes the task's outcome.
     slots
         How many tasks are under way at once: this bounds the tiles in memory.
+    queue
+        Who waits.
+    spare
+        How many places there are beyond `slots`, for those who hold none.
     """
 
     work: Work
     slots: int
-    _queue: list[tuple[tuple[int, ...], int, Ticket]] = field(default_factory=list)
+    queue: TwoClasses[Ticket] = field(default_factory=lambda: TwoClasses(evenly=True))
+    spare: int = 0
+    _entries: dict[Ticket, Entry[Ticket]] = field(default_factory=dict)
     _tasks: dict[Ticket, BlockTask] = field(default_factory=dict)
-    _under_way: "dict[Ticket, asyncio.Task[None]]" = field(default_factory=dict)
+    _under_way: "dict[Ticket, asyncio.Task[Outcome]]" = field(default_factory=dict)
     _ends: "dict[Ticket, asyncio.Future[Outcome]]" = field(default_factory=dict)
     _outcomes: OrderedDict[Ticket, Outcome] = field(default_factory=OrderedDict)
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
     async def submit(self, task: BlockTask) -> Ticket:
-        """Take a task; it starts when a slot is free and nothing is more urgent."""
+        """Take a task; it starts when a place is free and it is its turn."""
         number = next(self._numbers)
         ticket = Ticket(f"{task.run}/{task.block}/{number}")
         self._tasks[ticket] = task
         self._ends[ticket] = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._queue, (task.priority, number, ticket))
+        self._entries[ticket] = self.queue.push(task.turn, ticket)
         self._start()
         return ticket
 
@@ -66,6 +76,7 @@ class LocalExecutor:
             running.cancel()
             await asyncio.wait([running])
         elif self._tasks.pop(ticket, None) is not None:
+            self.queue.remove(self._entries.pop(ticket))
             self._end(ticket, Outcome("cancelled"))
 
     async def close(self) -> None:
@@ -76,31 +87,39 @@ class LocalExecutor:
     def _outcome(self, ticket: Ticket) -> Outcome:
         if ticket in self._under_way:
             return Outcome("running")
-        if ticket in self._tasks:
-            return Outcome("waiting")
+        if (task := self._tasks.get(ticket)) is not None:
+            return Outcome("waiting", ahead=self.queue.ahead(task.turn.share))
         return self._outcomes.get(ticket, Outcome("lost"))
 
     def _start(self) -> None:
-        while self._queue and len(self._under_way) < self.slots:
-            ticket = heapq.heappop(self._queue)[2]
-            task = self._tasks.pop(ticket, None)
-            if task is not None:  # else it was cancelled while it waited
-                self._under_way[ticket] = asyncio.create_task(self._run(ticket, task))
+        while (ticket := self._next()) is not None:
+            del self._entries[ticket]
+            task = self._tasks.pop(ticket)
+            begun = self._under_way[ticket] = asyncio.create_task(self._run(task))
+            begun.add_done_callback(partial(self._ended, ticket, task))
 
-    async def _run(self, ticket: Ticket, task: BlockTask) -> None:
-        outcome = Outcome("cancelled")
+    def _next(self) -> Ticket | None:
+        """Return whose turn it is, if there is a place."""
+        room = self.slots - len(self._under_way)
+        entry = self.queue.pop(idle_only=room <= 0) if room + self.spare > 0 else None
+        return None if entry is None else entry.item
+
+    async def _run(self, task: BlockTask) -> Outcome:
         try:
             await self.work(task)
-            outcome = Outcome("done")
         except HmzError as error:
-            outcome = Outcome("failed", error)
+            return Outcome("failed", error)
         except Exception:  # a bug in one block ends its run, not the backend
             log.exception("block %d of run %s", task.block, task.run)
-            outcome = Outcome("failed", InternalError("A block of the run failed unexpectedly."))
-        finally:
-            del self._under_way[ticket]
-            self._end(ticket, outcome)
-            self._start()
+            return Outcome("failed", InternalError("A block of the run failed unexpectedly."))
+        return Outcome("done")
+
+    def _ended(self, ticket: Ticket, task: BlockTask, ended: "asyncio.Task[Outcome]") -> None:
+        """Give a place on; also that of a task that was cancelled before its first step."""
+        del self._under_way[ticket]
+        self.queue.release(task.turn)
+        self._end(ticket, Outcome("cancelled") if ended.cancelled() else ended.result())
+        self._start()
 
     def _end(self, ticket: Ticket, outcome: Outcome) -> None:
         self._outcomes[ticket] = outcome

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NewType, Protocol
 
+from hmz_backend.shares.turn import ALONE, Turn
+
 if TYPE_CHECKING:
     from napari_hmz.errors import HmzError
 
@@ -17,8 +19,8 @@ class BlockTask:
 
     run: str
     block: int
-    priority: tuple[int, ...] = (0,)
-    """Lower goes first."""
+    turn: Turn = ALONE
+    """For whom, and what it weighs: who shares the places with others goes in fair turns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,8 @@ class Outcome:
 
     phase: Phase
     error: "HmzError | None" = None
+    ahead: int = 0
+    """While it waits: how many others' turns come before the next one of its share."""
 
 
 class Executor(Protocol):

@@ -14,6 +14,7 @@ from hmz_backend.planning import Block
 from hmz_backend.runs.blanks import Arrays
 from hmz_backend.runs.job import Job
 from hmz_backend.runs.threads import in_thread
+from hmz_backend.shares.turn import Turn
 from hmz_backend.stores.reader import StagedChunkBroken
 from napari_hmz.errors import EngineFailed
 
@@ -45,19 +46,17 @@ class BlockWorker:
         except StagedChunkBroken as error:
             await in_thread(self.threads, job.keep_broken, block, error.key)
             return
-        results = await self._compute(job, request, task.priority, block)
+        results = await self._compute(job, request, task.turn, block)
         _check(job, results)
         await in_thread(self.threads, job.keep, block, results)
 
-    async def _compute(
-        self, job: Job, request: TileRequest, priority: tuple[int, ...], block: Block
-    ) -> Arrays:
+    async def _compute(self, job: Job, request: TileRequest, turn: Turn, block: Block) -> Arrays:
         blank = None
         if job.blanks.declared:
             blank = await in_thread(self.threads, job.blanks.recognise, request)
         results = None if blank is None else job.blanks.results(blank)
         if results is None:
-            results = await self.dispatcher.infer(request, priority)
+            results = await self.dispatcher.infer(request, turn)
             if blank is not None:
                 job.blanks.learn(blank, results)
         if blank is not None:

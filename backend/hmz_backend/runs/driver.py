@@ -39,6 +39,7 @@ from hmz_backend.runs.receipt import Receipt
 from hmz_backend.runs.state import StateKeeper
 from hmz_backend.runs.throughput import Throughput
 from hmz_backend.runs.together import Together
+from hmz_backend.shares.turn import NOBODY, Share, Turn
 from hmz_backend.stores.grid import Index
 from napari_hmz.errors import HmzError, InternalError
 from napari_hmz.schema import OutputResult, Progress, Region, Run, Waiting
@@ -64,18 +65,22 @@ class Driver:
         The backend's executor, dispatcher, threads, volumes.
     journal
         What is finished, and who is told.
+    share
+        Whose part of the capacity it takes.
     """
 
     state: StateKeeper
     job: Job
     parts: Parts
     journal: Journal
+    share: Share = NOBODY
     frontier: Frontier = field(init=False)
     finisher: Finisher = field(init=False)
     outlook: Outlook = field(init=False)
     throughput: Throughput = field(init=False)
     _tickets: dict[Ticket, int] = field(default_factory=dict)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
+    _tile_voxels: int = 1
     _queued: bool = False
     _skipped: int = 0
     _begun_s: float | None = None
@@ -90,6 +95,7 @@ class Driver:
         plan, at_once = self.run.plan, self.parts.computed_at_once
         self.frontier.at_first = None if self.journal.blocks_done else at_once
         usual = plan.voxels / plan.seconds if plan.seconds and plan.measured else None
+        self._tile_voxels = prod(plan.tile.values())
         self.outlook, self.throughput = Outlook(at_once, usual), Throughput(at_once)
 
     async def drive(self) -> tuple[OutputResult, ...]:
@@ -190,14 +196,18 @@ class Driver:
                 if len(nothing) == SKIPPED_TOGETHER:
                     break
                 continue
-            priority = (0 if self.frontier.is_urgent(block) else 1,)
-            ticket = await self.parts.executor.submit(BlockTask(self.run.id, block, priority))
+            task = BlockTask(self.run.id, block, self._turn(block))
+            ticket = await self.parts.executor.submit(task)
             self._tickets[ticket] = block
             self._begun_s = self._begun_s or time.monotonic()
         if nothing:
             await self._skip(nothing)
         if self.frontier.wants_more():
             self.parts.volumes.changed(self.job.brief.volume)
+
+    def _turn(self, block: int) -> Turn:
+        order = (0 if self.frontier.is_urgent(block) else 1,)
+        return Turn(self.share, order, self._tile_voxels)
 
     async def _skip(self, nothing: Mapping[int, Arrays]) -> None:
         """Keep blocks that are known to give nothing: no tile is read, no engine is asked."""

@@ -7,6 +7,7 @@ from typing import ParamSpec, TypeVar
 
 from hmz_backend.database.access import Database
 from hmz_backend.dispatch.dispatcher import Dispatcher
+from hmz_backend.dispatch.weights import Weights
 from hmz_backend.executors.protocol import Executor
 from hmz_backend.runs import threads as own_threads
 from hmz_backend.runs.volumes import Volumes
@@ -27,6 +28,8 @@ class Parts:
         How many tiles the executor holds at once.
     computed_at_once
         How many of them the engine computes at the same time.
+    weights
+        How much of the capacity each principal gets.
     """
 
     database: Database
@@ -36,6 +39,7 @@ class Parts:
     threads: Threads
     tiles_in_flight: int
     computed_at_once: int
+    weights: Weights
 
     async def in_thread(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Return what `work` returns, from a thread of the backend's own."""

@@ -1,5 +1,6 @@
 """Runs and volumes as rows, and back: every query of this layer."""
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -89,6 +90,7 @@ def add_run(connection: Connection, owner: Principal, run: Run, key: str | None)
             id=run.id,
             issuer=owner.issuer,
             subject=owner.subject,
+            groups=json.dumps(sorted(owner.groups)),
             idempotency_key=key,
             volume=run.request.volume,
             state=run.state,
@@ -132,14 +134,22 @@ def list_runs(connection: Connection, owner: Principal, limit: int) -> list[Run]
     return [to_run(row) for row in connection.execute(query)]
 
 
-def open_runs(connection: Connection, unsettled: Sequence[str]) -> list[Run]:
-    """Return all runs that have not ended, and those of `unsettled` that are done, oldest first."""
+def open_runs(connection: Connection, unsettled: Sequence[str]) -> list[tuple[Principal, Run]]:
+    """Return all runs that have not ended, and those of `unsettled` that are done, oldest first.
+
+    Each with its owner, as they were when they started it.
+    """
     rows = select(RunRow.__table__)
     found = list(connection.execute(rows.where(RunRow.state.not_in(ENDED))))
     for part in batched(unsettled):
         done = rows.where(RunRow.id.in_(part), RunRow.state == "done")
         found.extend(connection.execute(done))
-    return [to_run(row) for row in sorted(found, key=lambda row: str(row.created_at))]
+    ordered = sorted(found, key=lambda row: str(row.created_at))
+    return [(_owner(row), to_run(row)) for row in ordered]
+
+
+def _owner(row: AnyRow) -> Principal:
+    return Principal(row.issuer, row.subject, frozenset(json.loads(row.groups)))
 
 
 def ended_runs(

@@ -73,10 +73,11 @@ class RunService:
     async def start(self) -> None:
         """Take up every run that has not ended, and those whose end may not be on the disk."""
         unsettled = await self.parts.in_thread(self._unsettled)
-        for run in await self.parts.database.read(lambda c: records.open_runs(c, unsettled)):
+        found = await self.parts.database.read(lambda c: records.open_runs(c, unsettled))
+        for owner, run in found:
             run_log = self.under_way.log(run.id)
             await run_log.take_up()
-            self.under_way.begin(run, run_log)
+            self.under_way.begin(owner, run, run_log)
 
     async def stop(self) -> None:
         """Leave all runs as they are; `start` takes them up again."""
@@ -114,7 +115,7 @@ class RunService:
             if earlier is None:
                 raise
             return earlier
-        self.under_way.begin(run, run_log)
+        self.under_way.begin(owner, run, run_log)
         return run
 
     async def get(self, owner: Principal, run: str) -> Run:
@@ -150,7 +151,7 @@ class RunService:
                 await run_log.take_up()
                 state = StateKeeper(found, run_log)
                 await state.queue_again()
-                self.under_way.begin(state.run, run_log)
+                self.under_way.begin(owner, state.run, run_log)
         return await self.get(owner, run)
 
     async def remove(self, owner: Principal, run: str) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from weakref import WeakValueDictionary
 
+from hmz_backend.identity.protocol import Principal
 from hmz_backend.runs.block_worker import BlockWorker
 from hmz_backend.runs.brief import Brief
 from hmz_backend.runs.driver import Driver
@@ -35,6 +36,7 @@ class Active:
     """A run that has not ended."""
 
     state: StateKeeper
+    owner: Principal
     work: "asyncio.Task[Results] | None" = None
     task: "asyncio.Task[None] | None" = None
     driver: Driver | None = None
@@ -72,10 +74,10 @@ class UnderWay:
             found = self._logs[run] = RunLog(run, self.parts.database)
         return found
 
-    def begin(self, run: Run, run_log: RunLog) -> None:
+    def begin(self, owner: Principal, run: Run, run_log: RunLog) -> None:
         """Drive a run from where it is; `run_log` knows the last number given."""
         run_log.begun_after = run_log.number
-        active = Active(StateKeeper(run, run_log))
+        active = Active(StateKeeper(run, run_log), owner)
         self._active[run.id] = active
         self.parts.volumes.use(run.request.volume)
         active.work = asyncio.create_task(self._work(active), name=f"work of run {run.id}")
@@ -169,7 +171,8 @@ class UnderWay:
         self.worker.jobs[run.id] = job
         journal = Journal(job, state.log)
         await journal.load()
-        active.driver = Driver(state, job, self.parts, journal)
+        share = self.parts.weights.share(active.owner, run.request.urgency)
+        active.driver = Driver(state, job, self.parts, journal, share)
         if active.focus is not None:
             active.driver.focus(active.focus)
         return await active.driver.drive()

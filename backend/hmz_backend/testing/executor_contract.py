@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 
 from hmz_backend.executors.protocol import BlockTask, Executor, Ticket
+from hmz_backend.shares.turn import Share, Turn
 from napari_hmz.errors import EngineFailed, InternalError
 
 WAIT_S = 10.0
@@ -96,7 +97,8 @@ class ExecutorContract:
         async def check(executor: Executor, work: Work) -> None:
             blockers = [await executor.submit(BlockTask("r", 15)) for _ in range(2)]
             order = ((1, (5,)), (2, (0,)), (3, (5,)), (4, (0,)))
-            tickets = [await executor.submit(BlockTask("r", *task)) for task in order]
+            tasks = [BlockTask("r", block, Turn(order=place)) for block, place in order]
+            tickets = [await executor.submit(task) for task in tasks]
             await executor.poll(blockers, timeout_s=0.01)
             work.release.set()
             for ticket in tickets:
@@ -122,6 +124,28 @@ class ExecutorContract:
 
         self.run(check)
 
+    def test_a_task_that_is_cancelled_before_its_first_step_gives_its_place_back(self) -> None:
+        async def check(executor: Executor, work: Work) -> None:
+            for _ in range(2):
+                await executor.cancel(await executor.submit(BlockTask("r", 15)))
+            assert await ends(executor, await executor.submit(BlockTask("r", 1))) == "done"
+
+        self.run(check)
+
+    def test_nobody_waits_for_all_tiles_of_another(self) -> None:
+        async def check(executor: Executor, work: Work) -> None:
+            blockers = [await executor.submit(BlockTask("r", 15)) for _ in range(2)]
+            many = [await executor.submit(BlockTask("r", 100 + n, turn("many"))) for n in range(9)]
+            few = await executor.submit(BlockTask("s", 1, turn("few")))
+            await executor.poll(blockers, timeout_s=0.01)
+            work.release.set()
+            await ends(executor, few)
+            assert sum(block >= 100 for block in work.begun) <= 3
+            for ticket in many:
+                assert await ends(executor, ticket) == "done"
+
+        self.run(check)
+
     def test_closing_cancels_everything(self) -> None:
         async def check(executor: Executor, work: Work) -> None:
             for block in (15, 15, 1, 2):
@@ -133,6 +157,11 @@ class ExecutorContract:
             assert work.ended == []
 
         self.run(check)
+
+
+def turn(subject: str) -> Turn:
+    """Return the turn of a tile of somebody."""
+    return Turn(Share(("local", subject)))
 
 
 async def ends(executor: Executor, ticket: Ticket) -> str:
