@@ -3,7 +3,7 @@
 ```
 HmzError
 ├── RequestError              what was asked cannot be done as asked (4xx)
-│   ├── NotSignedIn, NotFound, OutputExists, OutputUnwritable, Conflict
+│   ├── NotSignedIn, Suspended, ScopeMissing, NotFound, OutputExists, OutputUnwritable, Conflict
 │   ├── AxesMismatch, VoxelSizeMismatch, ParameterInvalid, DtypeUnsuitable, VolumeEmpty
 │   ├── RegionInvalid, PlanImpossible, SourceUnreadable, AddressRefused
 │   └── ChunkRejected         ├── ChunkCorrupt, ChunkTooLarge, DigestMismatch
@@ -14,7 +14,8 @@ HmzError
 ├── ResourceError             something ran out
 │   └── DiskFull, QuotaExceeded, ServerBusy
 ├── UnavailableError          another part is down or too old
-│   └── BackendUnreachable, BackendTooOld, ClientTooOld, EngineUnavailable, EngineBusy
+│   ├── BackendUnreachable, BackendTooOld, ClientTooOld, EngineUnavailable, EngineBusy
+│   └── IssuerUnavailable
 ├── EngineFailed, RunFailed, RunCancelled, SettingsInvalid
 ├── LocalBackendFailed, LocalBackendStopped
 └── InternalError             a bug of ours
@@ -91,6 +92,24 @@ class NotSignedIn(RequestError):
     status = 401
     title = "Not signed in"
     default_remedy = "Sign in again, or give the backend's token in HMZ_TOKEN."
+
+
+class Suspended(RequestError):
+    """The backend's admin has locked the caller out; signing in again does not help."""
+
+    code = "suspended"
+    status = 403
+    title = "This account is suspended here"
+    default_remedy = "Ask the backend's admin."
+
+
+class ScopeMissing(RequestError):
+    """The credential is good, and not for this: a token that may only read, for example."""
+
+    code = "scope-missing"
+    status = 403
+    title = "The token is not for this"
+    default_remedy = "Sign in, or use a token with that scope (`hmz tokens create --scope`)."
 
 
 class NotFound(RequestError):
@@ -381,6 +400,14 @@ class EngineBusy(UnavailableError):
     default_remedy = "Try again in a moment."
 
 
+class IssuerUnavailable(UnavailableError):
+    """Whoever knows the caller does not answer: the credential may be good, or not."""
+
+    code = "issuer-unavailable"
+    title = "It cannot be told now who is calling"
+    default_remedy = "Try again in a moment; if it stays so, ask the backend's admin."
+
+
 class EngineFailed(HmzError):
     """The model failed on a tile; sending the tile again would not help."""
 
@@ -425,7 +452,7 @@ class LocalBackendStopped(HmzError):
 
     code = "local-backend-stopped"
     title = "The local backend does not run"
-    default_remedy = "Press Start; any `hmz` command starts it by itself."
+    default_remedy = "Press Start, or give any `hmz` command: it starts it, too."
 
 
 class InternalError(HmzError):

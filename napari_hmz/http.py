@@ -44,6 +44,7 @@ _CODE_OF_STATUS: dict[int, type[HmzError]] = {
 }
 _REPEATED: tuple[type[HmzError], ...] = (
     errors.BackendUnreachable,
+    errors.IssuerUnavailable,
     errors.ServerBusy,
     errors.DigestMismatch,
 )

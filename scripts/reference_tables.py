@@ -5,6 +5,7 @@ from pathlib import Path
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from hmz_backend.issuers import HubSettings, IssuerSettings, RoleRule
 from hmz_backend.settings import Settings
 from napari_hmz.errors import error_classes
 from napari_hmz.settings import ClientSettings
@@ -45,6 +46,27 @@ case and without the prefix.
 |---|---|---|
 """
 
+SECTION = """
+### {title}
+
+{words}
+
+| name | default | what it does |
+|---|---|---|
+"""
+
+SECTIONS: dict[str, tuple[str, type[BaseModel]]] = {
+    "`[[issuers]]`": (
+        "One for each OpenID Connect issuer. In the environment: `HMZ_BACKEND_ISSUERS`, as JSON.",
+        IssuerSettings,
+    ),
+    "`[jupyterhub]`": ("In the environment: `HMZ_BACKEND_JUPYTERHUB`, as JSON.", HubSettings),
+    "`[issuers.roles.ROLE]`, `[jupyterhub.roles.ROLE]`": (
+        "`ROLE` is `contributor`, `reviewer` or `admin`; everybody who signs in is `user`.",
+        RoleRule,
+    ),
+}
+
 
 def error_rows() -> list[str]:
     """Return one table row per error, by code."""
@@ -58,17 +80,30 @@ def error_rows() -> list[str]:
 def setting_rows(model: type[BaseModel], prefix: str) -> list[str]:
     """Return one table row per setting, in the order of the code."""
     return [
-        f"| `{prefix}{name.upper()}` | {_default(field)} | {field.description} |"
+        f"| `{prefix + name.upper() if prefix else name}` | {_default(field)}"
+        f" | {' '.join((field.description or '').split())} |"
         for name, field in model.model_fields.items()
     ]
+
+
+def section(title: str) -> str:
+    """Return the part of the page about one table of the file."""
+    words, model = SECTIONS[title]
+    head = SECTION.format(title=title, words=words)
+    return head + "\n".join(setting_rows(model, "")) + "\n"
 
 
 def _default(field: FieldInfo) -> str:
     if field.default_factory is dict:
         return "none"
+    if field.is_required():
+        return "must be given"
     if field.default_factory is not None:
         return "depends on the machine"
-    return "none" if field.default in (None, "", ()) else f"`{field.default}`"
+    if field.default in (None, "", ()):
+        return "none"
+    words = ", ".join(field.default) if isinstance(field.default, tuple) else field.default
+    return f"`{words}`"
 
 
 def pages() -> dict[str, str]:
@@ -77,7 +112,7 @@ def pages() -> dict[str, str]:
     backend = "\n".join(setting_rows(Settings, "HMZ_BACKEND_"))
     return {
         "errors.md": ERRORS + "\n".join(error_rows()) + "\n",
-        "settings.md": f"{SETTINGS}{client}\n{BACKEND}{backend}\n",
+        "settings.md": f"{SETTINGS}{client}\n{BACKEND}{backend}\n{''.join(map(section, SECTIONS))}",
     }
 
 

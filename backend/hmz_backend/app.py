@@ -83,7 +83,9 @@ def build_app(
             make_executor=executor,
         )
 
-    names = LOOPBACK_NAMES if settings.host in ("127.0.0.1", "localhost", "::1") else frozenset()
+    on_loopback = settings.host in ("127.0.0.1", "localhost", "::1")
+    # With people of their own it stands behind a proxy, which knows the names it is called by.
+    names = LOOPBACK_NAMES if on_loopback and not settings.knows_people else frozenset()
     app = FastAPI(
         title="napari-hmz backend",
         version=__version__,

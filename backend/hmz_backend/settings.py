@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import platformdirs
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -14,6 +14,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from hmz_backend.issuers import HubSettings, IssuerSettings
 from napari_hmz.errors import SettingsInvalid
 
 MIB = 2**20
@@ -36,11 +37,20 @@ class Settings(BaseSettings):
     database_url: str = ""
     """SQLAlchemy address; empty: a SQLite file in `data_dir`."""
     host: str = "127.0.0.1"
-    """Address to listen on; anything but loopback needs an identity provider."""
+    """Address to listen on; anything but loopback needs an issuer or a hub."""
     port: int = Field(default=8650, ge=0, le=65535)
     """Port to listen on; 0 takes any free one."""
     token: SecretStr | None = None
-    """The shared token of all callers on loopback; none: HMZ_TOKEN, or made up at start."""
+    """The shared token of all callers as long as there is no issuer and no hub; none: HMZ_TOKEN, or
+    made up at start."""
+    issuers: tuple[IssuerSettings, ...] = ()
+    """OpenID Connect issuers that callers may sign in at; in the file `[[issuers]]`."""
+    jupyterhub: HubSettings | None = None
+    """A JupyterHub whose tokens are accepted; in the file `[jupyterhub]`."""
+    token_life_days: int = Field(default=365, ge=1)
+    """How long a token may last that people make for scripts (`hmz tokens create`)."""
+    token_groups_days: int = Field(default=30, ge=1)
+    """How long such a token has its owner's groups after the owner was last here in person."""
     models: tuple[Path, ...] = ()
     """Folders of model packages beside the shipped ones."""
     engine: Literal["embedded", "triton"] = "embedded"
@@ -97,6 +107,18 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Take arguments only: where values come from is said in `load_settings`."""
         return (init_settings,)
+
+    @field_validator("issuers")
+    @classmethod
+    def _once_each(cls, issuers: tuple[IssuerSettings, ...]) -> tuple[IssuerSettings, ...]:
+        if len({issuer.url for issuer in issuers}) < len(issuers):
+            raise ValueError("an issuer stands there twice")
+        return issuers
+
+    @property
+    def knows_people(self) -> bool:
+        """Whether callers are persons with accounts of their own."""
+        return bool(self.issuers or self.jupyterhub)
 
     @property
     def database_address(self) -> str:

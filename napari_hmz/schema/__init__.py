@@ -15,7 +15,6 @@ from napari_hmz.schema.axes import (
     slices,
 )
 from napari_hmz.schema.card import (
-    TABLE_KINDS,
     AccessSpec,
     Author,
     Citation,
@@ -38,10 +37,18 @@ from napari_hmz.schema.events import (
     Event,
     LabelsMerged,
     Progressed,
-    RowsDone,
     StateChanged,
 )
 from napari_hmz.schema.health import Health
+from napari_hmz.schema.identity import (
+    ApiToken,
+    CredentialKind,
+    Me,
+    NewToken,
+    Scope,
+    TokenRequest,
+    TokenScope,
+)
 from napari_hmz.schema.parameters import (
     Choice,
     ParameterProblem,
@@ -50,7 +57,7 @@ from napari_hmz.schema.parameters import (
     PhysicalLength,
     resolve_parameters,
 )
-from napari_hmz.schema.plan import OutputArray, OutputTable, Plan
+from napari_hmz.schema.plan import OutputArray, Plan
 from napari_hmz.schema.problem import Problem, to_problem
 from napari_hmz.schema.run import (
     ENDED,
@@ -73,9 +80,9 @@ __all__ = [
     "ENDED",
     "EVENT",
     "SPATIAL_AXES",
-    "TABLE_KINDS",
     "Absent",
     "AccessSpec",
+    "ApiToken",
     "ArrayDocument",
     "Author",
     "Axes",
@@ -85,6 +92,7 @@ __all__ = [
     "ChunkDone",
     "Citation",
     "ClassSpec",
+    "CredentialKind",
     "Event",
     "Focus",
     "HaloRule",
@@ -92,14 +100,15 @@ __all__ = [
     "InputSpec",
     "Interval",
     "LabelsMerged",
+    "Me",
     "Measurement",
     "ModelCard",
+    "NewToken",
     "NormaliseSpec",
     "OutputArray",
     "OutputKind",
     "OutputResult",
     "OutputSpec",
-    "OutputTable",
     "ParameterProblem",
     "ParameterSpec",
     "ParameterValue",
@@ -111,16 +120,18 @@ __all__ = [
     "Provenance",
     "Region",
     "RescaleRule",
-    "RowsDone",
     "Run",
     "RunRequest",
     "RunState",
+    "Scope",
     "SizeRule",
     "Sizes",
     "Starter",
     "StateChanged",
     "StitchSpec",
     "TileSpec",
+    "TokenRequest",
+    "TokenScope",
     "Urgency",
     "Volume",
     "VolumeRequest",

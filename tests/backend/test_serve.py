@@ -14,8 +14,11 @@ from typing import Any
 
 import httpx
 import pytest
+from pydantic import SecretStr
 
+from hmz_backend.cli.chosen_identities import choose_identities
 from hmz_backend.cli.serve import check_address, chosen_token
+from hmz_backend.identity.shared_token import SharedToken
 from hmz_backend.settings import Settings, load_settings
 from napari_hmz.errors import SettingsInvalid
 from napari_hmz.schema import wire
@@ -123,6 +126,37 @@ def test_bad_settings_are_a_sentence_and_an_exit_code(tmp_path: Path) -> None:
 def test_only_loopback_without_identity(host: str) -> None:
     with pytest.raises(SettingsInvalid):
         check_address(Settings(host=host))
+
+
+PEOPLE: list[dict[str, Any]] = [
+    {"issuers": [{"url": "https://login.example.de", "audiences": ["hmz"]}]},
+    {"jupyterhub": {"url": "https://hub.example.de/hub/api", "scope": "access:services"}},
+]
+
+
+@pytest.mark.parametrize("known", PEOPLE, ids=["issuer", "hub"])
+def test_where_people_have_accounts_it_may_be_reached_and_the_shared_token_opens_nothing(
+    known: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HMZ_TOKEN", "a token of everybody")
+    settings = load_settings(host="0.0.0.0", **known)  # noqa: S104 # that is the point
+    check_address(settings)
+    token, made_up = chosen_token(settings)
+    assert (token.get_secret_value(), made_up) == ("", False)
+    identities = choose_identities(settings, token)
+    assert not [one for one in identities if isinstance(one, SharedToken)]
+
+
+def test_a_secret_that_cannot_be_read_is_told_at_the_start(tmp_path: Path) -> None:
+    issuer = {
+        "url": "https://login.example.de",
+        "audiences": ["hmz"],
+        "check": ["introspection"],
+        "client_id": "hmz",
+        "client_secret_file": str(tmp_path / "missing"),
+    }
+    with pytest.raises(SettingsInvalid, match="missing"):
+        choose_identities(load_settings(issuers=[issuer]), SecretStr(""))
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost", "127.0.0.9"])

@@ -8,7 +8,7 @@ from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt
 from hmz_widgets.plain_text import plain_tooltip
 from napari_hmz.run_list import RunRow
 
-TITLES = ("Volume", "Model", "State", "Started", "From")
+TITLES = ("Volume", "State", "Done", "Started", "Model", "From")
 _PARENT = QModelIndex()
 
 
@@ -69,10 +69,8 @@ class RunsTable(QAbstractTableModel):  # type: ignore[misc] # Qt has no types th
 
 
 def _cells(row: RunRow) -> tuple[str, ...]:
-    going = "cancel" in row.actions
-    state = f"{row.percent} %, {row.state}" if going and row.percent else row.state
-    model = row.model.partition(" ")[0]  # the version is told beside
-    return (row.volume, model, state, row.age, row.started_by.removeprefix("the "))
+    done = f"{row.percent} %"
+    return (row.volume, row.state, done, row.age, row.model, row.started_by)
 
 
 def _told(row: RunRow) -> list[str]:

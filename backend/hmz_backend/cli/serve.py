@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from hmz_backend.app import build_app
 from hmz_backend.cli.chosen_engine import choose_engine
-from hmz_backend.identity.shared_token import SharedToken
+from hmz_backend.cli.chosen_identities import choose_identities
 from hmz_backend.server import (
     address_of,
     keep_memory,
@@ -54,7 +54,7 @@ def serve(
             settings,
             engine=choose_engine(settings, zoo, stack),
             packages=zoo,
-            identities=[SharedToken(token)],
+            identities=choose_identities(settings, token),
         )
 
         def say_so() -> None:
@@ -74,27 +74,31 @@ def check_address(settings: Settings) -> None:
     Raises
     ------
     SettingsInvalid
-        If `host` is not a loopback address.
+        If `host` is not a loopback address, and no issuer or hub is set that knows people.
     """
     try:
         loopback = ipaddress.ip_address(settings.host).is_loopback
     except ValueError:
         loopback = settings.host == "localhost"
-    if not loopback:
+    if not (loopback or settings.knows_people):
         raise SettingsInvalid(
             f"The backend does not listen on {settings.host}: anyone could try the shared token.",
-            remedy="Listen on 127.0.0.1; other addresses need an identity provider.",
+            remedy="Listen on 127.0.0.1; other addresses need [[issuers]] or [jupyterhub].",
         )
 
 
 def chosen_token(settings: Settings) -> tuple[SecretStr, bool]:
     """Return the shared token, from the settings or HMZ_TOKEN, and whether it had to be made up.
 
+    It is empty where people have accounts of their own.
+
     Raises
     ------
     SettingsInvalid
         If it is too short.
     """
+    if settings.knows_people:
+        return SecretStr(""), False
     given = settings.token or SecretStr(os.environ.get("HMZ_TOKEN", ""))
     if not given.get_secret_value():
         return SecretStr(secrets.token_urlsafe(32)), True

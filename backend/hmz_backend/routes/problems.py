@@ -8,10 +8,11 @@ from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from napari_hmz.errors import HmzError, InternalError, NotFound, RequestError
+from napari_hmz.errors import HmzError, InternalError, IssuerUnavailable, NotFound, RequestError
 from napari_hmz.schema import Problem, to_problem, wire
 
 log = logging.getLogger(__name__)
+RETRY_S = "3"  # a little longer than an issuer that does not answer is left alone
 SHOWN = 5  # faults of a body that are named
 
 
@@ -29,6 +30,8 @@ async def on_error(request: Request, error: Exception) -> Response:
     """Answer with one of our own errors."""
     known = error if isinstance(error, HmzError) else InternalError()
     headers = {"WWW-Authenticate": "Bearer"} if known.status == 401 else {}  # noqa: PLR2004 # RFC 9110
+    if isinstance(known, IssuerUnavailable):
+        headers["Retry-After"] = RETRY_S
     return problem_response(to_problem(known, request_id(request)), headers)
 
 
