@@ -452,7 +452,7 @@ class LocalBackendStopped(HmzError):
 
     code = "local-backend-stopped"
     title = "The local backend does not run"
-    default_remedy = "Press Start, or give any `hmz` command: it starts it, too."
+    default_remedy = "Press Start; any `hmz` command starts it by itself."
 
 
 class InternalError(HmzError):

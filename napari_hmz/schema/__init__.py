@@ -15,6 +15,7 @@ from napari_hmz.schema.axes import (
     slices,
 )
 from napari_hmz.schema.card import (
+    TABLE_KINDS,
     AccessSpec,
     Author,
     Citation,
@@ -37,6 +38,7 @@ from napari_hmz.schema.events import (
     Event,
     LabelsMerged,
     Progressed,
+    RowsDone,
     StateChanged,
 )
 from napari_hmz.schema.health import Health
@@ -57,7 +59,7 @@ from napari_hmz.schema.parameters import (
     PhysicalLength,
     resolve_parameters,
 )
-from napari_hmz.schema.plan import OutputArray, Plan
+from napari_hmz.schema.plan import OutputArray, OutputTable, Plan
 from napari_hmz.schema.problem import Problem, to_problem
 from napari_hmz.schema.run import (
     ENDED,
@@ -80,6 +82,7 @@ __all__ = [
     "ENDED",
     "EVENT",
     "SPATIAL_AXES",
+    "TABLE_KINDS",
     "Absent",
     "AccessSpec",
     "ApiToken",
@@ -109,6 +112,7 @@ __all__ = [
     "OutputKind",
     "OutputResult",
     "OutputSpec",
+    "OutputTable",
     "ParameterProblem",
     "ParameterSpec",
     "ParameterValue",
@@ -120,6 +124,7 @@ __all__ = [
     "Provenance",
     "Region",
     "RescaleRule",
+    "RowsDone",
     "Run",
     "RunRequest",
     "RunState",

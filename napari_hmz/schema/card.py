@@ -1,6 +1,6 @@
 """The model card: what the backend says of a model, and all that any interface is made from."""
 
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import Field
 
@@ -19,6 +19,8 @@ OutputKind = Literal[
     "table",
     "embedding",
 ]
+TABLE_KINDS: Final[frozenset[OutputKind]] = frozenset({"points", "boxes", "table"})
+"""Outputs that are rows of numbers; all others are arrays as large as the region."""
 Task = Literal[
     "instance-segmentation",
     "semantic-segmentation",
@@ -91,8 +93,12 @@ class OutputSpec(Message):
     name: str
     kind: OutputKind
     axes: Axes
+    """Of an array, its own; of a table, those along which its rows have a place."""
     dtype: str
     channels: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    """Of a table: what each number of a row is. A coordinate is named like its axis, in voxels of
+    the tile; of a box, `y_start` and `y_stop` are its first voxel and the one past its last."""
     classes: tuple[ClassSpec, ...] = ()
     stitch: StitchSpec = StitchSpec()
     margin_px: Sizes = {}

@@ -34,6 +34,19 @@ class ChunkDone(Message):
     """SHA-256 of the stored bytes; empty for a chunk that is all fill value and not stored."""
 
 
+class RowsDone(Message):
+    """Rows of a table can be fetched: those of one block, which will not change again."""
+
+    kind: Literal["rows"] = "rows"
+    number: int
+    output: str
+    key: str
+    """Where they lie below the output: bare float64, little-endian, row after row."""
+    rows: int
+    digest: str
+    """SHA-256 of the stored bytes."""
+
+
 class LabelsMerged(Message):
     """Provisional ids that turned out to be one object: each pair is (id, the id shown for it)."""
 
@@ -51,6 +64,10 @@ class Progressed(Message):
     progress: Progress
 
 
-Event = Annotated[StateChanged | ChunkDone | LabelsMerged | Progressed, Field(discriminator="kind")]
-EVENT: TypeAdapter[StateChanged | ChunkDone | LabelsMerged | Progressed] = TypeAdapter(Event)
+Event = Annotated[
+    StateChanged | ChunkDone | RowsDone | LabelsMerged | Progressed, Field(discriminator="kind")
+]
+EVENT: TypeAdapter[StateChanged | ChunkDone | RowsDone | LabelsMerged | Progressed] = TypeAdapter(
+    Event
+)
 """Reads and writes any event."""

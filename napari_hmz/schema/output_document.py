@@ -8,11 +8,13 @@ from typing import Any, Final
 
 from napari_hmz.schema.card import OutputKind
 from napari_hmz.schema.codecs import itemsize
-from napari_hmz.schema.plan import OutputArray
+from napari_hmz.schema.plan import OutputArray, OutputTable
 
 ZSTD_LEVEL: Final = 1
 """Higher levels cost more time than they save on the link."""
 LZ4_LEVEL: Final = 5
+ROWS_PER_CHUNK: Final = 16_384
+"""Of a table."""
 LABEL_KINDS: Final[frozenset[OutputKind]] = frozenset({"instance-labels", "semantic-labels"})
 
 
@@ -51,4 +53,27 @@ def output_document(array: OutputArray) -> dict[str, Any]:
         "codecs": [little, output_compressor(array)],
         "dimension_names": list(array.axes),
         "attributes": {},
+    }
+
+
+def table_document(table: OutputTable, rows: int) -> dict[str, Any]:
+    """Return the `zarr.json` of a table that is whole: (row, column) in float64."""
+    columns = len(table.columns)
+    return {
+        "zarr_format": 3,
+        "node_type": "array",
+        "shape": [rows, columns],
+        "data_type": "float64",
+        "chunk_grid": {
+            "name": "regular",
+            "configuration": {"chunk_shape": [ROWS_PER_CHUNK, columns]},
+        },
+        "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
+        "fill_value": 0,
+        "codecs": [
+            {"name": "bytes", "configuration": {"endian": "little"}},
+            {"name": "zstd", "configuration": {"level": ZSTD_LEVEL, "checksum": False}},
+        ],
+        "dimension_names": ["row", "column"],
+        "attributes": {"columns": list(table.columns)},
     }

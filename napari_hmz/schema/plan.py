@@ -22,6 +22,25 @@ class OutputArray(Message):
     """Of semantic labels and of probabilities: names and colours."""
 
 
+class OutputTable(Message):
+    """One table that a run will write: rows of float64, `columns` of them each.
+
+    Rows stand in raster order of their places, and so do not depend on the order of the work.
+    """
+
+    name: str
+    kind: OutputKind
+    axes: Axes
+    """Of the volume, along which a row has a place."""
+    columns: tuple[str, ...]
+    """Coordinates first, in voxels of the volume: `z`, or `z_start` and `z_stop` of a box; where
+    the model's rows have no places, those of the centres of their blocks."""
+    voxel_size: dict[AxisName, float] = {}
+    units: dict[AxisName, str] = {}
+    translation: dict[AxisName, float] = {}
+    """Of the volume's first voxel, whatever the region."""
+
+
 class Plan(Message):
     """What a run will do: its blocks, its bytes, its memory and its time.
 
@@ -54,11 +73,12 @@ class Plan(Message):
     blocks: int
     voxels: int
     outputs: tuple[OutputArray, ...]
+    tables: tuple[OutputTable, ...] = ()
     chunks_needed: int
     bytes_up: int
     """An upper bound: decoded size of the chunks that are not yet held."""
     bytes_down: int
-    """An upper bound: decoded size of all outputs."""
+    """An upper bound: decoded size of all arrays; nobody knows how many rows tables will have."""
     memory_bytes: int
     """Expected peak on the backend, for all tiles in the air together."""
     seconds: float | None = None

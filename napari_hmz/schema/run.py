@@ -72,9 +72,10 @@ class OutputResult(Message):
 
     name: str
     objects: int | None = None
-    """How many objects an instance output has, once they are joined."""
+    """How many objects an instance output has, once they are joined; how many rows a table has."""
     digest: str = ""
-    """SHA-256 over the lines `key digest` of the stored chunks in key order, once it is done."""
+    """SHA-256 over the lines `key digest` of the stored chunks (of a table: of its blocks' rows) in
+    key order, once it is done."""
 
 
 class Provenance(Message):

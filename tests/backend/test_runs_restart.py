@@ -20,7 +20,7 @@ from napari_hmz.schema import ChunkDone
 CHUNKS = (8, 16, 16)
 BLOCK = {"z": 8, "y": 8, "x": 8}
 NEVER_S = 3600.0
-MODELS_USED = ("components", "blended", "copy")
+MODELS_USED = ("components", "blended", "copy", "bright")
 
 
 def image() -> "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]":

@@ -21,7 +21,7 @@ from napari_hmz.schema import ChunkDone, Run, StateChanged, wire
 
 BLOCK = {"z": 8, "y": 8, "x": 8}
 IN_THE_AIR = 8  # tiles that are read, computed or written at once
-MODELS_USED = ("components", "blended", "copy")
+MODELS_USED = ("components", "blended", "copy", "bright")
 
 
 def files(folder: Path, run: str) -> dict[str, bytes]:

@@ -9,7 +9,7 @@ import pytest
 from napari.components import ViewerModel
 from pytestqt.qtbot import QtBot
 
-from hmz_widgets import reader
+from hmz_widgets import reader, run_view
 from hmz_widgets.bridge import Bridge
 from hmz_widgets.layers import picture
 from hmz_widgets.run_view import RunView
@@ -38,7 +38,7 @@ LABELS = OutputArray(
 class Shown:
     """A run in a viewer whose results are in a temporary file and in a store."""
 
-    def __init__(self, path: Path, *, in_file: bool) -> None:
+    def __init__(self, path: Path, *, in_file: bool, passing: bool = False) -> None:
         self.viewer, self.bridge, self.status = ViewerModel(), Bridge(), StatusView()
         layer = self.viewer.add_image(np.zeros((300, 400), np.uint8), name="i", rotate=30)
         self.run: Run = fake_run(LABELS, region={"y": (0, 300), "x": (0, 400)})
@@ -48,7 +48,9 @@ class Shown:
         writer.write_chunk("cells", full_region(LABELS.shape), values)
         writer.finish(self.run)
         self.path = path
-        self.view = RunView(self.viewer, picture(layer, ("y", "x")), self.bridge, self.status)
+        self.view = RunView(
+            self.viewer, picture(layer, ("y", "x")), self.bridge, self.status, passing=passing
+        )
         standing = Gauge(Traffic()).standing()
         handle = FakeRun.__new__(FakeRun)  # nothing is asked of it
         self.view.take(Begun(handle, self.run, {"cells": canvas}, standing))
@@ -105,3 +107,28 @@ def test_a_store_that_is_gone_is_told(qtbot: QtBot, tmp_path: Path) -> None:
     shown.path = tmp_path / "elsewhere"
     assert shown.end(qtbot) is shown.before
     assert "was not written" in shown.status.message
+
+
+def test_the_table_of_its_objects_is_a_click_away(
+    qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[Untyped] = []
+    monkeypatch.setattr(run_view, "open_table", lambda _, layer: opened.append(layer))
+    shown = Shown(tmp_path / "o.ome.zarr", in_file=True)
+    qtbot.addWidget(shown.status.native)
+    assert shown.status.next_button.isHidden()
+    layer = shown.end(qtbot)
+    assert shown.status.next_button.text() == "Object table"
+    shown.status.next_button.click()
+    assert opened == [layer]
+    shown.viewer.layers.remove(layer)
+    shown.status.next_button.click()
+    assert opened == [layer]
+    assert shown.status.next_button.isHidden()
+
+
+def test_nothing_is_offered_to_do_with_a_preview(qtbot: QtBot, tmp_path: Path) -> None:
+    shown = Shown(tmp_path / "o.ome.zarr", in_file=False, passing=True)
+    qtbot.addWidget(shown.status.native)
+    shown.end(qtbot)
+    assert shown.status.next_button.isHidden()

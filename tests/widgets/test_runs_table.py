@@ -32,17 +32,22 @@ def test_it_is_a_model_as_qt_wants_it(qtmodeltester: ModelTester) -> None:
 def test_a_row_says_all_that_is_needed_to_choose() -> None:
     table = RunsTable()
     table.show([a_row(age="2 h ago")])
-    assert texts(table, 0) == ["n", "done", "100 %", "2 h ago", "m 1", "Python"]
+    assert texts(table, 0) == ["n", "m", "done", "2 h ago", "Python"]
 
 
 def test_the_same_runs_change_in_place(qtbot: QtBot) -> None:
     table = RunsTable()
-    assert table.show([a_row(percent=5), a_row("r2")])
+
+    def going(percent: int) -> RunRow:
+        can = frozenset({"attach", "cancel"})
+        return a_row(percent=percent, state="computing", actions=can)
+
+    assert table.show([going(5), a_row("r2")])
     with qtbot.waitSignal(table.dataChanged), qtbot.assertNotEmitted(table.modelReset):
-        assert not table.show([a_row(percent=6), a_row("r2")])
-    assert texts(table, 0)[2] == "6 %"
+        assert not table.show([going(6), a_row("r2")])
+    assert texts(table, 0)[2] == "6 %, computing"
     with qtbot.assertNotEmitted(table.dataChanged):
-        table.show([a_row(percent=6), a_row("r2")])
+        table.show([going(6), a_row("r2")])
 
 
 def test_a_tooltip_shows_what_strangers_wrote_as_it_is_written() -> None:

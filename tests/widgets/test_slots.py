@@ -181,7 +181,7 @@ def test_the_voxel_size_fills_in_the_diameter_and_can_be_corrected(
     heard = Mock()
     slot.suggested.connect(heard)
     slot._voxels.pixel.setValue(0.5)
-    assert "y and x 0.5 µm" in slot._voxels._words.text()
+    assert "y and x 0.5\u00a0µm" in slot._voxels._words.text()
     (button,) = slot._voxels._buttons
     button.click()
     heard.assert_called_once_with("diameter", 24.0)

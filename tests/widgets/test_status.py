@@ -31,7 +31,7 @@ def test_a_line_says_what_is_done_or_awaited() -> None:
         "3 of 9 blocks · waiting for the link · 1.9 MiB/s sent · 20 s left"
     )
     busy = Standing("computing", blocks_total=9, voxels_per_s=2.5e6)
-    assert standing_line(busy) == "0 of 9 blocks · computing · 2.5 M voxels/s"
+    assert standing_line(busy) == "0 of 9 blocks · 2.5 M voxels/s"
     unknown = Standing("engine", blocks_total=9)
     assert standing_line(unknown) == "0 of 9 blocks · waiting for the server (engine)"
 

@@ -67,6 +67,7 @@ class ModelZoo(QWidget):  # type: ignore[misc] # Qt has no types that mypy can f
         self.tabs = QTabWidget()
         self.tabs.setDocumentMode(True)
         self.tabs.setTabBarAutoHide(True)
+        self.tabs.tabBar().setDrawBase(False)  # in napari's themes, a white line
         self.tabs.addTab(self.model_page.native, "Model")
         self.tabs.addTab(self.runs_page.native, "Runs")
         outer = QVBoxLayout(self)

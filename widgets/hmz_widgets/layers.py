@@ -189,6 +189,11 @@ class OutputLayer:
             for axis, (first, end) in seen.items()
         }
 
+    def objects(self) -> Any:  # noqa: ANN401 # napari's layer
+        """Return the layer in which each label is an object; None if there is none, or no more."""
+        counted = self._canvas.output.kind == "instance-labels"
+        return next(iter(self._present()), None) if counted else None
+
     def remove(self) -> None:
         """Take the layers out of the viewer, those that are still there."""
         self.close()

@@ -182,7 +182,8 @@ class ModelPage:
         why = self._hindrance()
         can_run = self._backend.client is not None and not why
         self.desk.refresh(can_run=can_run, why=plain_tooltip(why))
-        self._why.setText(why if not self.running else "")
+        # What is wrong with the backend stands in the status, with what to do about it.
+        self._why.setText("" if self.running or self.models.away else why)
         self._why.setVisible(bool(self._why.text()))
 
     def _lay_out(self) -> None:

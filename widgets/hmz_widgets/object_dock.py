@@ -227,6 +227,13 @@ class ObjectDock(QWidget):  # type: ignore[misc] # Qt has no types that mypy can
         self.destroyed.connect(partial(_close, self.__dict__))
 
 
+def open_table(viewer: Any, layer: Any) -> None:  # noqa: ANN401 # napari is untyped here
+    """Open the dock in a viewer, and measure a labels layer in it."""
+    _, dock = viewer.window.add_plugin_dock_widget("napari-hmz", "Object table", tabify=True)
+    dock.labels.choose(layer)
+    dock.measure()
+
+
 def _measure(
     picture: LabelPicture, under: Reader | None
 ) -> "Iterator[Measured | ObjectTable | HmzError]":

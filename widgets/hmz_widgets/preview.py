@@ -75,7 +75,7 @@ class Preview:
             self._going.cancel()
             return
         image = replace(order.image, name=f"Preview: {order.image.name}")
-        self._going = RunView(self._viewer, image, self._bridge, self._status)
+        self._going = RunView(self._viewer, image, self._bridge, self._status, passing=True)
         self._status.busy("Computing a preview …")
         work = partial(begin, client, self._open, order)
         self._bridge.listen(partial(perform, work), take=self._take, ended=self._over)

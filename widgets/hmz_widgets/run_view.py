@@ -10,6 +10,7 @@ from typing import Any
 from hmz_widgets.bridge import Bridge
 from hmz_widgets.gaze import Gaze
 from hmz_widgets.layers import OutputLayer, Picture
+from hmz_widgets.object_dock import open_table
 from hmz_widgets.reader import stored_levels
 from hmz_widgets.status import StatusView, result_line
 from napari_hmz.errors import HmzError, RunFailed, from_problem
@@ -28,6 +29,8 @@ class RunView:
         What the run works on.
     bridge, status
         Carry out and show.
+    passing
+        Whether the layers make way for others soon: then nothing is offered to do with them.
     """
 
     def __init__(
@@ -36,8 +39,11 @@ class RunView:
         image: Picture,
         bridge: Bridge,
         status: StatusView,
+        *,
+        passing: bool = False,
     ) -> None:
         self._viewer, self._image = viewer, image
+        self._passing = passing
         self._bridge, self._status = bridge, status
         self.error: HmzError | None = None
         self._handle: WatchedRun | None = None
@@ -117,9 +123,27 @@ class RunView:
             self._status.fail(self.error)
         else:
             self._status.rest(result_line(run))
+            self._offer_table()
         if ended.stored_at and any(output.is_in_file for output in self._outputs.values()):
             levels = partial(stored_levels, ended.stored_at)
             self._bridge.call(levels, done=self._show_stored, failed=self._status.fail)
+
+    def _offer_table(self) -> None:
+        if self._objects() is not None and not self._passing:
+            tip = "Measure every object of the result, and list them"
+            self._status.offer("Object table", tip, self._open_table)
+
+    def _open_table(self) -> None:
+        layer = self._objects()
+        if layer is None:  # taken out of the viewer meanwhile
+            self._status.withdraw()
+        else:
+            open_table(self._viewer, layer)
+
+    def _objects(self) -> Any:  # noqa: ANN401 # napari's layer
+        """Return the layer whose objects can be listed; None if there is none."""
+        found = (output.objects() for output in self._outputs.values())
+        return next((layer for layer in found if layer is not None), None)
 
     def _show_stored(self, levels: Mapping[str, list[Any]]) -> None:
         """Show what is larger than memory from its store: by level, and only what is seen."""

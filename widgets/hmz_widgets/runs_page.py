@@ -30,7 +30,7 @@ from napari_hmz.script import as_python, as_shell
 PERIOD_MS = 3000
 """How often the backend is asked while somebody looks."""
 ROW_PX = 22
-COLUMNS_PX = (86, 88, 48, 84, 90)
+COLUMNS_PX = (64, 66, 74, 74, 52)
 """At first: what tells runs apart is seen in a dock of the usual width."""
 
 

@@ -8,7 +8,7 @@ from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt
 from hmz_widgets.plain_text import plain_tooltip
 from napari_hmz.run_list import RunRow
 
-TITLES = ("Volume", "State", "Done", "Started", "Model", "From")
+TITLES = ("Volume", "Model", "State", "Started", "From")
 _PARENT = QModelIndex()
 
 
@@ -69,8 +69,10 @@ class RunsTable(QAbstractTableModel):  # type: ignore[misc] # Qt has no types th
 
 
 def _cells(row: RunRow) -> tuple[str, ...]:
-    done = f"{row.percent} %"
-    return (row.volume, row.state, done, row.age, row.model, row.started_by)
+    going = "cancel" in row.actions
+    state = f"{row.percent} %, {row.state}" if going and row.percent else row.state
+    model = row.model.partition(" ")[0]  # the version is told beside
+    return (row.volume, model, state, row.age, row.started_by.removeprefix("the "))
 
 
 def _told(row: RunRow) -> list[str]:

@@ -4,10 +4,10 @@ Lives in the Qt main thread.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QFrame, QLabel, QProgressBar, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFrame, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from napari_hmz.errors import HmzError
 from napari_hmz.forecast import Forecast, rows
@@ -23,7 +23,7 @@ _UPLOADING = frozenset({"link", "reading"})
 
 
 class StatusView:
-    """Progress bar, status line and message."""
+    """Progress bar, status line, a button for what can be done next, and message."""
 
     def __init__(self) -> None:
         self.native = QWidget()
@@ -33,9 +33,12 @@ class StatusView:
         self._message.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._message.setFrameShape(QFrame.Shape.StyledPanel)
         self._message.setMargin(6)
+        self.next_button = QPushButton()
+        self._next: Callable[[], None] | None = None
+        self.next_button.clicked.connect(self._go_on)
         layout = QVBoxLayout(self.native)
         layout.setContentsMargins(0, 0, 0, 0)
-        for widget in (self._bar, self._line, self._message):
+        for widget in (self._bar, self._line, self.next_button, self._message):
             layout.addWidget(widget)
             widget.hide()
 
@@ -55,6 +58,7 @@ class StatusView:
         self._bar.show()
         self.say(line)
         self._tell("")
+        self.withdraw()
 
     def advance(self, standing: Standing) -> None:
         """Show where the run stands."""
@@ -81,6 +85,18 @@ class StatusView:
         self._bar.hide()
         self.say(line)
 
+    def offer(self, words: str, tip: str, deed: Callable[[], None]) -> None:
+        """Offer what can be done next, until something else goes on."""
+        self._next = deed
+        self.next_button.setText(words)
+        self.next_button.setToolTip(tip)
+        self.next_button.show()
+
+    def withdraw(self) -> None:
+        """Offer it no more."""
+        self._next = None
+        self.next_button.hide()
+
     def foretell(self, found: Forecast, *burdens: str) -> None:
         """Show what a run would take, and what makes it heavy if it is."""
         self.rest("Shall it start?" if burdens else "")
@@ -95,6 +111,10 @@ class StatusView:
         self.rest()
         self._tell(error_text(error))
 
+    def _go_on(self) -> None:
+        if self._next is not None:
+            self._next()
+
     def _tell(self, message: str) -> None:
         self._message.setText(message)
         self._message.setVisible(bool(message))
@@ -102,12 +122,15 @@ class StatusView:
 
 def standing_line(standing: Standing) -> str:
     """Return where a run stands, in words: only what is known."""
-    parts = [f"{standing.blocks_done} of {standing.blocks_total} blocks", standing.words]
-    parts = parts if standing.blocks_total else parts[1:]
+    blocks = f"{standing.blocks_done} of {standing.blocks_total} blocks"
+    parts = [blocks] if standing.blocks_total else []
+    rate = ""
     if standing.doing in _UPLOADING and standing.bytes_up_per_s:
-        parts.append(f"{size_text(standing.bytes_up_per_s)}/s sent")
+        rate = f"{size_text(standing.bytes_up_per_s)}/s sent"
     elif standing.voxels_per_s is not None:
-        parts.append(f"{count_text(standing.voxels_per_s)} voxels/s")
+        rate = f"{count_text(standing.voxels_per_s)} voxels/s"
+    said = standing.doing == "computing" and rate  # it is seen from the rate
+    parts += [part for part in ("" if said else standing.words, rate) if part]
     if standing.seconds_left is not None:
         parts.append(f"{duration(standing.seconds_left)} left")
     return " · ".join(parts)

@@ -77,7 +77,7 @@ class VoxelSizeView:
         self.native.setVisible(card is not None)
         if card is None:
             return
-        words = voxel_words(card, self._sizes)
+        words = voxel_words(card, self._sizes).replace(" µm", "\u00a0µm")  # no unit by itself
         self._words.setText(f"{words}\n⚠ {misfit}" if misfit else words)
         deep = "z" in card.inputs[0].axes
         self.plane.setVisible(deep)

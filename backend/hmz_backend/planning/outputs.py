@@ -15,23 +15,18 @@ from napari_hmz.schema import (
     extents,
 )
 
-ARRAY_KINDS = ("instance-labels", "semantic-labels", "probabilities", "image", "embedding")
-"""Outputs that are arrays as large as the region; tables and points are not."""
-
 UINT32_IDS = 2**32
 SMALLEST_OBJECT_PX = 8
 """Mean extent of objects, less than which no image is made of: 2 voxels along each axis."""
 
 
 def wanted_outputs(card: ModelCard, names: tuple[str, ...]) -> tuple[OutputSpec, ...]:
-    """Return the outputs asked for, in the card's order; all arrays if none is named.
+    """Return the outputs asked for, in the card's order; all if none is named.
 
     Raises
     ------
     ParameterInvalid
         If the model has no such output.
-    PlanImpossible
-        If an output is not an array.
     """
     known = {spec.name: spec for spec in card.outputs}
     unknown = [name for name in names if name not in known]
@@ -39,16 +34,7 @@ def wanted_outputs(card: ModelCard, names: tuple[str, ...]) -> tuple[OutputSpec,
         raise ParameterInvalid(
             f"The model has no output {', '.join(unknown)}; it has {', '.join(known)}."
         )
-    chosen = [known[name] for name in known if name in names]
-    tables = [spec for spec in chosen or known.values() if spec.kind not in ARRAY_KINDS]
-    arrays = [spec for spec in chosen or known.values() if spec.kind in ARRAY_KINDS]
-    if not arrays or (chosen and tables):
-        told = ", ".join(f"{spec.name} ({spec.kind})" for spec in tables) or "none"
-        raise PlanImpossible(
-            f"Images and labels are computed here, not yet other outputs: {told}.",
-            remedy="Ask for the model's other outputs (--only), or choose another model.",
-        )
-    return tuple(arrays)
+    return tuple(spec for spec in card.outputs if not names or spec.name in names)
 
 
 def output_channels(spec: OutputSpec) -> int:

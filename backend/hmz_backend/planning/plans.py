@@ -23,9 +23,11 @@ from hmz_backend.planning.estimate import (
 from hmz_backend.planning.needs import axis_needs
 from hmz_backend.planning.outputs import output_array, wanted_outputs
 from hmz_backend.planning.roles import AxisRoles, axis_roles
+from hmz_backend.planning.tables import output_table
 from hmz_backend.planning.tiling import AxisNeed, AxisTiling, tile_axes, tile_voxels
 from napari_hmz.errors import PlanImpossible
 from napari_hmz.schema import (
+    TABLE_KINDS,
     AxisName,
     ModelCard,
     OutputSpec,
@@ -179,7 +181,8 @@ def _assemble(
     tile = {**single, **{axis: tiling.tile_px for axis, tiling in tilings.items()}}
     halo = {axis: tilings[axis].halo_px if axis in tilings else 0 for axis in region}
     grid = {axis: -(-extents(region)[axis] // block[axis]) for axis in region}
-    outputs = tuple(output_array(spec, volume, region, roles, block) for spec in checked.outputs)
+    arrays = [spec for spec in checked.outputs if spec.kind not in TABLE_KINDS]
+    tables = [spec for spec in checked.outputs if spec.kind in TABLE_KINDS]
     return Plan(
         model=card.id,
         version=card.version,
@@ -193,7 +196,8 @@ def _assemble(
         grid=grid,
         blocks=math.prod(grid.values()),
         voxels=math.prod(extents(region).values()),
-        outputs=outputs,
+        outputs=tuple(output_array(spec, volume, region, roles, block) for spec in arrays),
+        tables=tuple(output_table(spec, volume, roles) for spec in tables),
         chunks_needed=0,
         bytes_up=0,
         bytes_down=0,

@@ -20,7 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hmz_backend.planning import Block, block_at, chunk_key, neighbours
+from hmz_backend.runs.log import MakeEvent
 from hmz_backend.runs.output_array import OutputFile
+from hmz_backend.runs.output_work import chunk_told
 from hmz_backend.runs.receipt import OutputReceipt
 from hmz_backend.runs.results import check_result
 from hmz_backend.stitching.blending import Blend, Contribution, blend, spoken_for
@@ -51,6 +53,14 @@ class BlendWork:
     folder: Path
     joins: bool = False
 
+    def key(self, block: Block) -> str:
+        """Return the key of a block's chunk."""
+        return chunk_key(self.plan, self.file.spec, block)
+
+    def told(self, block: Block, receipt: OutputReceipt) -> MakeEvent:
+        """Return what tells that a block's chunk can be fetched."""
+        return chunk_told(self.plan, self.file, block, receipt)
+
     def take(self, block: Block, result: NDArray[Any]) -> OutputReceipt:
         """Keep the tile's result."""
         check_result(result, self.spec, block)
@@ -65,7 +75,7 @@ class BlendWork:
     def intact(self, block: Block, receipt: OutputReceipt) -> bool:
         """Return whether the chunk, or the result if there is no chunk yet, can be used."""
         if receipt.final:
-            return self.file.holds(chunk_key(self.plan, self.file.spec, block), receipt.digest)
+            return self.file.holds(self.key(block), receipt.digest)
         try:
             return _digest(self._path(block).read_bytes()) == receipt.digest
         except OSError:
@@ -84,8 +94,7 @@ class BlendWork:
         how = Blend(self.spec.axes, self.plan.halo, self.spec.stitch.weight)
         mean = blend([part for part in parts if part is not None], core, how)
         array = arrange(mean, self.spec.axes, self.file.spec.axes)
-        key = chunk_key(self.plan, self.file.spec, block)
-        return OutputReceipt(digest=self.file.write(key, array), final=True)
+        return OutputReceipt(digest=self.file.write(self.key(block), array), final=True)
 
     def release(self, block: Block) -> None:
         """Delete the tile's result."""

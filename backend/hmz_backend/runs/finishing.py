@@ -4,11 +4,14 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from hmz_backend.runs.job import Job
 from hmz_backend.runs.joining import Joining
 from hmz_backend.runs.journal import Journal
 from hmz_backend.runs.labelling import LabelWork
 from hmz_backend.runs.receipt import OutputReceipt
+from hmz_backend.runs.row_work import RowWork
 from hmz_backend.stitching.objects import FinalIds
 from napari_hmz.schema import OutputResult
 
@@ -25,11 +28,13 @@ class Finisher:
     job: Job
     journal: Journal
     joinings: Mapping[str, Joining] = field(init=False)
+    tables: Mapping[str, RowWork] = field(init=False)
 
     def __post_init__(self) -> None:
-        """Prepare the joining of each output of labels."""
+        """Prepare the joining of each output of labels, and find the tables."""
         works = self.job.works.items()
         self.joinings = {n: Joining(work) for n, work in works if isinstance(work, LabelWork)}
+        self.tables = {n: work for n, work in works if isinstance(work, RowWork)}
 
     async def start(self) -> None:
         """Take up what an earlier driver has left: labels of blocks that are computed already."""
@@ -60,6 +65,9 @@ class Finisher:
                 objects[name] = await self._join(name)
             else:
                 await self._settle_all(name, everything)
+            if name in self.tables:
+                filled = np.flatnonzero(self.journal.marks[name].objects)
+                objects[name] = await self.job.in_thread(self.tables[name].gather, filled)
         digests = await self.journal.output_digests()
         return tuple(
             OutputResult(name=name, objects=objects.get(name), digest=digests[name])

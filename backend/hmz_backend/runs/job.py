@@ -15,13 +15,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from hmz_backend.engines.protocol import TileRequest
-from hmz_backend.planning import (
-    Block,
-    block_at,
-    blocks_in,
-    chunk_key,
-    output_region,
-)
+from hmz_backend.planning import Block, block_at, blocks_in
 from hmz_backend.planning.order import run_order
 from hmz_backend.runs import threads as own_threads
 from hmz_backend.runs.blanks import Blank, Blanks
@@ -33,7 +27,7 @@ from hmz_backend.runs.receipt import Receipt
 from hmz_backend.runs.tiles import Tiles, count_chunks
 from hmz_backend.stores.atomic import write_whole
 from hmz_backend.stores.staged import StagedVolume
-from napari_hmz.schema import OutputArray, Region
+from napari_hmz.schema import Region
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -85,18 +79,6 @@ class Job:
         """Return how many voxels of the region a block covers."""
         core = self.block(number).core
         return prod(stop - start for start, stop in core.values())
-
-    def key(self, name: str, block: Block) -> str:
-        """Return the key of a block's chunk in an output."""
-        return chunk_key(self.brief.plan, self.output(name), block)
-
-    def region(self, name: str, block: Block) -> Region:
-        """Return where a block's chunk lies in an output."""
-        return output_region(self.brief.plan, self.output(name), block)
-
-    def output(self, name: str) -> OutputArray:
-        """Return one output of the plan."""
-        return self.works[name].file.spec
 
     def tile(self, block: Block) -> TileRequest:
         """Return what the engine gets for a block."""

@@ -14,12 +14,11 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from hmz_backend.database.access import Database
-from hmz_backend.planning import Block
 from hmz_backend.runs import records
 from hmz_backend.runs.job import Job
 from hmz_backend.runs.log import MakeEvent, RunLog
 from hmz_backend.runs.receipt import OutputReceipt, Receipt
-from napari_hmz.schema import ChunkDone, Event, LabelsMerged, Progress, Progressed
+from napari_hmz.schema import LabelsMerged, Progress, Progressed
 
 
 @dataclass
@@ -116,15 +115,14 @@ class Journal:
                 self._mark(name, receipt.block, part)
                 rows.append((name, receipt.block, part))
                 if part.shown:
-                    events.append(self._chunk_event(name, block, part))
+                    events.append(self.job.works[name].told(block, part))
         await self.log.append(events, lambda connection: self._put(connection, rows))
         await self.job.in_thread(self.job.drop_receipts, [r.block for r in receipts])
 
     async def settled(self, name: str, parts: Mapping[int, OutputReceipt]) -> None:
         """Keep final chunks of an output, and tell of them."""
-        events = [
-            self._chunk_event(name, self.job.block(block), part) for block, part in parts.items()
-        ]
+        work = self.job.works[name]
+        events = [work.told(self.job.block(block), part) for block, part in parts.items()]
         rows = [(name, block, part) for block, part in parts.items()]
         await self.log.append(events, lambda connection: self._put(connection, rows))
         for block, part in parts.items():
@@ -158,7 +156,8 @@ class Journal:
         lines: dict[str, list[str]] = {name: [] for name in self.job.works}
         for name, block, digest, _objects, _final in rows:
             if digest:
-                lines[name].append(f"{self.job.key(name, self.job.block(block))} {digest}\n")
+                key = self.job.works[name].key(self.job.block(block))
+                lines[name].append(f"{key} {digest}\n")
         return {
             name: hashlib.sha256("".join(sorted(found)).encode()).hexdigest()
             for name, found in lines.items()
@@ -226,18 +225,3 @@ class Journal:
                 for name, block, part in rows
             ],
         )
-
-    def _chunk_event(self, name: str, block: Block, part: OutputReceipt) -> MakeEvent:
-        key, region = self.job.key(name, block), self.job.region(name, block)
-
-        def event(number: int) -> Event:
-            return ChunkDone(
-                number=number,
-                output=name,
-                key=key,
-                region=region,
-                final=part.final,
-                digest=part.digest,
-            )
-
-        return event

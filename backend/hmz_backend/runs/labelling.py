@@ -23,7 +23,9 @@ from numpy.typing import NDArray
 from hmz_backend.planning import Block, block_at, chunk_key, neighbours, output_region
 from hmz_backend.planning.blocks import block_index
 from hmz_backend.runs.join_log import JoinLog
+from hmz_backend.runs.log import MakeEvent
 from hmz_backend.runs.output_array import OutputFile
+from hmz_backend.runs.output_work import chunk_told
 from hmz_backend.runs.receipt import OutputReceipt
 from hmz_backend.runs.results import check_result
 from hmz_backend.stitching import bands
@@ -64,6 +66,14 @@ class LabelWork:
     def ids(self) -> int:
         """How many ids the output's data type holds (and int64, in which they are reckoned)."""
         return min(int(np.iinfo(self.file.spec.dtype).max), 2**63 - 1)
+
+    def key(self, block: Block) -> str:
+        """Return the key of a block's chunk."""
+        return chunk_key(self.plan, self.file.spec, block)
+
+    def told(self, block: Block, receipt: OutputReceipt) -> MakeEvent:
+        """Return what tells that a block's chunk can be fetched."""
+        return chunk_told(self.plan, self.file, block, receipt)
 
     def take(self, block: Block, result: NDArray[Any]) -> OutputReceipt:
         """Keep what joining needs of the tile, and write a chunk of provisional ids."""
@@ -174,10 +184,6 @@ class LabelWork:
         except FileNotFoundError:
             return ""
         return digest if digest and self.file.holds(self.key(block), digest) else ""
-
-    def key(self, block: Block) -> str:
-        """Return the key of a block's chunk."""
-        return chunk_key(self.plan, self.file.spec, block)
 
     def _band(self, block: int) -> Path:
         return self.folder / f"{block}.band"

@@ -16,6 +16,8 @@ from hmz_backend.runs.labelling import LabelWork
 from hmz_backend.runs.output_array import OutputFile
 from hmz_backend.runs.output_work import OutputWork
 from hmz_backend.runs.parts import Parts
+from hmz_backend.runs.row_work import RowWork
+from hmz_backend.runs.table_file import TableFile
 from hmz_backend.runs.tiles import Tiles
 from napari_hmz.schema import OutputArray, full_region
 
@@ -41,7 +43,7 @@ async def open_job(
         folder=folder,
         staged=staged,
         tiles=Tiles(brief, parts.volumes.reader(brief.volume, staged)),
-        works={output.name: make_work(brief, folder, output) for output in brief.plan.outputs},
+        works=make_works(brief, folder),
         threads=parts.threads,
     )
     await parts.in_thread(job.prepare)
@@ -55,8 +57,25 @@ def lay_out(folder: RunFolder, brief: Brief) -> None:
         OutputFile(output, folder.output(output.name)).create(brief.run, brief.source.name)
 
 
-def make_work(brief: Brief, folder: RunFolder, output: OutputArray) -> OutputWork:
-    """Return what is done with an output, by the way in which the model says it is stitched."""
+def make_works(brief: Brief, folder: RunFolder) -> dict[str, OutputWork]:
+    """Return what is done with each output."""
+    specs = {spec.name: spec for spec in brief.card.outputs}
+    works = {each.name: _array_work(brief, folder, each) for each in brief.plan.outputs}
+    tables = {
+        each.name: RowWork(
+            brief.plan,
+            specs[each.name],
+            TableFile(each, folder.output(each.name)),
+            run=brief.run,
+            source=brief.source.name,
+        )
+        for each in brief.plan.tables
+    }
+    return works | tables
+
+
+def _array_work(brief: Brief, folder: RunFolder, output: OutputArray) -> OutputWork:
+    """Return what is done with an array, by the way in which the model says it is stitched."""
     plan, name = brief.plan, output.name
     spec = next(spec for spec in brief.card.outputs if spec.name == name)
     file = OutputFile(output, folder.output(name))

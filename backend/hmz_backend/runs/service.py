@@ -37,6 +37,7 @@ from napari_hmz.schema import (
 LISTED = 200  # runs in one listing, the newest: more are of no use to a person, and cost seconds
 OUTPUTS_KNOWN = 256  # runs whose outputs' names are at hand
 RESUMABLE = ("cancelled", "failed")
+STORED = ("c", "rows")  # what the keys of chunks, and of a block's rows, begin with
 
 
 @dataclass
@@ -206,7 +207,7 @@ class RunService:
         """Return the bytes of a key in an output's zarr store, or raise `NotFound`."""
         known = name in await self._output_names(owner, run)
         parts = key.split("/")
-        is_chunk = parts[0] == "c" and all(p.isascii() and p.isdigit() for p in parts[1:])
+        is_chunk = parts[0] in STORED and all(p.isascii() and p.isdigit() for p in parts[1:])
         if not known or not (key == "zarr.json" or is_chunk):
             raise NotFound(f"The run has no {name}/{key[:80]}.")
         path = RunFolder(self.root / run).output(name) / key
@@ -224,7 +225,8 @@ class RunService:
         mine = (owner.issuer, owner.subject, run)
         if mine not in self._outputs:  # asked once, not for each of thousands of chunks
             found = await self.get(owner, run)
-            self._outputs[mine] = frozenset(output.name for output in found.plan.outputs)
+            names = [output.name for output in found.plan.outputs]
+            self._outputs[mine] = frozenset([*names, *(table.name for table in found.plan.tables)])
             if len(self._outputs) > OUTPUTS_KNOWN:
                 self._outputs.popitem(last=False)
         return self._outputs[mine]

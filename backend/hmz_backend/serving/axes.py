@@ -4,6 +4,9 @@ The rule, for whoever makes the card: the batch axis is dropped, `time` is `t`, 
 labels output also loses its channel axis, and its first channel is what counts: bioimage.io's
 `CustomProcessing` must keep the shape, so a decoder of k fields gives k channels of which the first
 holds the labels.
+
+An output with an axis `index` is rows of a table: points, boxes, measurements. The names of its
+channels are those of the columns, and it has as many rows as the model finds.
 """
 
 from collections.abc import Sequence
@@ -14,6 +17,8 @@ from .reference import TensorDescription
 CARD_AXIS = {"time": "t", "channel": "c", "z": "z", "y": "y", "x": "x"}
 LABEL_KINDS = ("instance-labels", "semantic-labels")
 SPACE = ("z", "y", "x")
+ROWS = ("index", "channel")
+"""The axes of a table's rows, in the order in which they are handed on."""
 
 
 def axis_ids(tensor: TensorDescription) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .axes import LABEL_KINDS, axis_ids, card_axes
+from .axes import LABEL_KINDS, ROWS, axis_ids, card_axes
 from .errors import MAXIMUM_CAUSE, PackageBroken, cause_of
 from .reference import TensorDescription
 
@@ -50,12 +50,29 @@ class Description:
         steps = self.outputs[output].postprocessing
         return any(str(step.id) in DECODERS for step in steps)
 
+    def columns(self, output: str) -> tuple[str, ...] | None:
+        """Return the names of an output's columns if it is rows of a table, else none.
+
+        Raises
+        ------
+        PackageBroken
+            If it has other axes than rows and columns.
+        """
+        axes = {str(axis.id): axis for axis in self.outputs[output].axes}
+        if "index" not in axes:
+            return None
+        if set(axes) - {"batch"} != set(ROWS):
+            raise PackageBroken("rows have the axes 'index' and 'channel'", tensor=output)
+        return tuple(str(name) for name in axes["channel"].channel_names)
+
     def input_axes(self, name: str) -> tuple[str, ...]:
         """Return the card's axes of an input."""
         return card_axes(axis_ids(self.inputs[name]))
 
     def output_axes(self, name: str) -> tuple[str, ...]:
-        """Return the card's axes of an output."""
+        """Return the axes in which an output is given: the card's; of a table, rows and columns."""
+        if self.columns(name) is not None:
+            return ROWS
         return card_axes(axis_ids(self.outputs[name]), labels=self.is_labels(name))
 
     def output_dtype(self, name: str) -> str:

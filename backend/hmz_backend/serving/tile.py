@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .axes import axis_ids
+from .axes import ROWS, axis_ids
 from .description import Description
 from .errors import ServingError, TileRejected
 from .reference import Tensor, TensorDescription
@@ -126,6 +126,7 @@ def on_card(description: Description, name: str, tensor: Tensor) -> "NDArray[Any
     dropped = {"batch", "channel"} if description.is_labels(name) else {"batch"}
     index = {axis: 0 for axis in tensor.dims if str(axis) in dropped}
     kept = [axis for axis in axis_ids(description.outputs[name]) if axis not in dropped]
+    kept = kept if description.columns(name) is None else list(ROWS)
     array: NDArray[Any] = tensor.data.isel(index).transpose(*kept).to_numpy()
     return array
 
@@ -136,11 +137,15 @@ def final(description: Description, name: str, array: "NDArray[Any]") -> "NDArra
     Raises
     ------
     ServingError
-        If it has not the declared number of axes.
+        If it has not the declared number of axes, or of columns.
     """
     axes = description.output_axes(name)
     if array.ndim != len(axes):
         message = f"axes {list(axes)} are declared, the result is {written(array.shape)}"
+        raise ServingError(message, tensor=name)
+    columns = description.columns(name)
+    if columns is not None and array.shape[1] != len(columns):
+        message = f"columns {list(columns)} are declared, the rows have {array.shape[1]}"
         raise ServingError(message, tensor=name)
     dtype = np.dtype(description.output_dtype(name))
     if dtype.kind in "ui" and array.dtype.kind == "f":

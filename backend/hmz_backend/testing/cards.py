@@ -11,6 +11,7 @@ from hmz_backend.engines.protocol import TileRequest
 from napari_hmz.schema import (
     InputSpec,
     ModelCard,
+    OutputKind,
     OutputSpec,
     ParameterSpec,
     SizeRule,
@@ -61,11 +62,16 @@ def _labels(axes: tuple[str, ...]) -> OutputSpec:
     )
 
 
+def _rows(kind: OutputKind, axes: tuple[str, ...], columns: tuple[str, ...]) -> OutputSpec:
+    return OutputSpec(name="found", kind=kind, axes=axes, dtype="float32", columns=columns)
+
+
 def _image(axes: tuple[str, ...], stitch: StitchSpec) -> OutputSpec:
     return OutputSpec(name="out", kind="image", axes=axes, dtype="uint8", stitch=stitch)
 
 
 LEVEL = ParameterSpec(type="number", default=230, minimum=0, maximum=255)
+BOX_2D = ("y_start", "x_start", "y_stop", "x_stop", "voxels")
 CROP, BLEND = StitchSpec(mode="crop"), StitchSpec(mode="blend")
 CARDS = (
     _card("copy", SPACE, _image(SPACE, CROP), 24),
@@ -73,6 +79,10 @@ CARDS = (
     _card("blended", SPACE, _image(SPACE, BLEND), 24),
     _card("components", SPACE, _labels(SPACE), 24, {"level": LEVEL}),
     _card("components-2d", ("y", "x"), _labels(("y", "x")), 24, {"level": LEVEL}),
+    _card("bright", SPACE, _rows("points", SPACE, (*SPACE, "value")), 24),
+    _card("bright-2d", ("y", "x"), _rows("points", ("y", "x"), ("y", "x", "value")), 24),
+    _card("boxes-2d", ("y", "x"), _rows("boxes", ("y", "x"), BOX_2D), 24),
+    _card("means", SPACE, _rows("table", SPACE, ("mean",)), 24),
 )
 
 
@@ -89,10 +99,37 @@ def components(request: TileRequest) -> Arrays:
     return {"labels": np.asarray(labels, np.uint32)}
 
 
+def bright(request: TileRequest) -> Arrays:
+    """Find every voxel that is brighter than 250."""
+    image = np.asarray(request.inputs["image"])
+    where = np.nonzero(image > 250)  # as it says
+    return {"found": np.stack([*where, image[where]], axis=1).astype(np.float32)}
+
+
+def boxes(request: TileRequest) -> Arrays:
+    """Find the boxes of what is brighter than 250, in an order of its own."""
+    image = np.asarray(request.inputs["image"])
+    labels, _ = ndimage.label(image > 250)  # as it says
+    found = [
+        (y.start, x.start, y.stop, x.stop, np.count_nonzero(labels[y, x] == number))
+        for number, (y, x) in enumerate(ndimage.find_objects(labels), start=1)
+    ]
+    return {"found": np.array(found[::-1], np.float32).reshape(-1, len(BOX_2D))}
+
+
+def means(request: TileRequest) -> Arrays:
+    """Give the mean of the tile, with its halo."""
+    return {"found": np.array([[request.inputs["image"].mean()]], np.float32)}
+
+
 MODELS = {
     ("copy", VERSION): copy,
     ("copy-2d", VERSION): copy,
     ("blended", VERSION): copy,
     ("components", VERSION): components,
     ("components-2d", VERSION): components,
+    ("bright", VERSION): bright,
+    ("bright-2d", VERSION): bright,
+    ("boxes-2d", VERSION): boxes,
+    ("means", VERSION): means,
 }

@@ -34,6 +34,8 @@ class TinyPackage:
         Input channels, if there is an axis `c`; the network keeps their number.
     output
         Name of the output.
+    rows
+        Names of the columns, if the output is rows of a table; the network must make them.
     output_dtype
         Of the network's output after post-processing.
     size
@@ -55,6 +57,7 @@ class TinyPackage:
     axes: str = "cyx"
     channels: int = 1
     output: str = "result"
+    rows: Sequence[str] = ()
     output_dtype: str = "float32"
     size: Any = field(default_factory=lambda: {"min": 1, "step": 1})
     pad: Document | None = None
@@ -116,6 +119,9 @@ class TinyPackage:
 
     def _output(self) -> Document:
         axes = [self._axis(axis, {"tensor_id": "image", "axis_id": axis}) for axis in self.axes]
+        if self.rows:
+            columns = {"type": "channel", "channel_names": list(self.rows)}
+            axes = [{"type": "index", "size": {"min": 1}}, columns]
         return {
             "id": self.output,
             "axes": [{"type": "batch"}, *axes],

@@ -16,6 +16,7 @@ def contradictions(description: Description, extension: Extension) -> list[str]:
         *_parameters(extension),
         *_bindings(description, extension),
         *_rules(description, extension),
+        *_rescaled_rows(description, extension),
     ]
 
 
@@ -92,6 +93,13 @@ def _rules(description: Description, extension: Extension) -> Iterator[str]:
                 yield f"rescale names the axis {axis}, which the first input lacks"
     for axis in {*(tile.halo if tile else ()), *(tile.preferred if tile else ())} - spatial:
         yield f"tile names the axis {axis}, which the first input lacks"
+
+
+def _rescaled_rows(description: Description, extension: Extension) -> Iterator[str]:
+    if extension.rescale is not None and extension.pipeline is None:
+        for name in description.outputs:
+            if description.columns(name) is not None:
+                yield f"rescale resamples tiles, which the rows of output '{name}' know nothing of"
 
 
 def _number(extension: Extension, what: str, parameter: str) -> Iterator[str]:

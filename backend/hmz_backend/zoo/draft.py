@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from ruyaml import YAML
 
+from hmz_backend.serving import ServedModel
 from hmz_backend.serving.description import DESCRIPTION_FILE, read_description
 from napari_hmz.errors import OutputExists
 
@@ -92,7 +93,7 @@ def custom_step(source: str, code: bytes, factory: str, kwargs: Section) -> Sect
 
 
 def write_package(draft: Draft, folder: Path) -> Path:
-    """Write a package with the test output that `bioimageio.core` computes; return its folder.
+    """Write a package with its test output, and return its folder.
 
     An earlier package in `folder` is replaced once the new one is complete.
 
@@ -123,7 +124,8 @@ def _fill(draft: Draft, folder: Path) -> None:
     _write_picture(folder / "cover.png", draft.cover)
     np.save(folder / INPUT_FILE, draft.test_input, allow_pickle=False)
     _write_description(draft, folder)
-    np.save(folder / OUTPUT_FILE, reference_output(folder, draft.test_input), allow_pickle=False)
+    compute = own_output if "pipeline" in draft.hmz else reference_output
+    np.save(folder / OUTPUT_FILE, compute(folder, draft.test_input), allow_pickle=False)
     _write_description(draft, folder)
 
 
@@ -170,6 +172,21 @@ def _tensor(entry: Section, folder: Path, name: str) -> Section:
     # The output's test tensor is missing until the reference has computed it.
     tested = {"test_tensor": _file(folder, name)} if (folder / name).exists() else {}
     return {"id": entry["id"], **tested, **entry}
+
+
+def own_output(folder: Path, test_input: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Compute the output of a package with its own class, which `bioimageio.core` does not know.
+
+    Parameters
+    ----------
+    folder
+        The package.
+    test_input
+        The input, with its batch axis.
+    """
+    description, model = read_description(folder), ServedModel.load(folder)
+    name, output = next(iter(description.inputs)), next(iter(description.outputs))
+    return np.stack([model.run_tile({name: item}, {}, None)[output] for item in test_input])
 
 
 def reference_output(folder: Path, test_input: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -165,7 +165,7 @@ def _compare(
 ) -> float:
     tensor = package.description.outputs[name]
     wanted = _items(tensor, expected)
-    if "channel" in axis_ids(tensor) and "c" not in package.description.output_axes(name):
+    if "channel" in axis_ids(tensor) and package.description.is_labels(name):
         place = [axis for axis in axis_ids(tensor) if axis != "batch"].index("channel")
         wanted = [item.take(0, axis=place) for item in wanted]
     if [item.shape for item in found] != [item.shape for item in wanted]:

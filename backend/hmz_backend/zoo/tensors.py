@@ -5,8 +5,10 @@ from collections.abc import Mapping
 from hmz_backend.serving.description import Description
 from hmz_backend.serving.reference import AxisDescription, TensorDescription
 from hmz_backend.zoo.extension import InputExtension, OutputExtension
+from hmz_backend.zoo.tables import table_spec
 from napari_hmz.errors import PackageInvalid
 from napari_hmz.schema import (
+    TABLE_KINDS,
     ClassSpec,
     InputSpec,
     OutputKind,
@@ -99,10 +101,14 @@ def output_spec(description: Description, name: str, extension: OutputExtension)
     Raises
     ------
     PackageInvalid
-        If the output lies on another grid than the input.
+        If the output lies on another grid than the input, or its rows say something else.
     """
     tensor = description.outputs[name]
+    if description.columns(name) is not None:
+        return table_spec(description, name, extension)
     kind = extension.kind or derived_kind(description, name)
+    if kind in TABLE_KINDS:
+        raise PackageInvalid(f"Output {name} is {kind}, and has no axis of type index.")
     classes = extension.classes or (_classes(tensor) if kind == "semantic-labels" else ())
     axes = description.output_axes(name)
     return OutputSpec(

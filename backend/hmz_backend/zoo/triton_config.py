@@ -18,7 +18,8 @@ from typing import Literal
 
 from hmz_backend.engines.triton_name import tensor_name, triton_name
 from hmz_backend.engines.words import KIND, WORDS
-from napari_hmz.schema import ModelCard
+from hmz_backend.serving.axes import ROWS
+from napari_hmz.schema import TABLE_KINDS, ModelCard, OutputSpec
 
 Kind = Literal["python", "bls"]
 TRITON_TYPE = {
@@ -68,7 +69,7 @@ def config_pbtxt(card: ModelCard, *, kind: Kind, instances: int, environment: st
         for dtype in spec.dtypes
     ]
     words = _tensor(WORDS, "TYPE_STRING", 1, optional=True)
-    outputs = [_tensor(spec.name, TRITON_TYPE[spec.dtype], len(spec.axes)) for spec in card.outputs]
+    outputs = [_tensor(spec.name, TRITON_TYPE[spec.dtype], _rank(spec)) for spec in card.outputs]
     parts = [
         f'name: "{triton_name(card.id, card.version)}"',
         'backend: "python"',
@@ -129,6 +130,10 @@ def _tensor(name: str, data_type: str, rank: int, *, optional: bool = False) -> 
     dims = ", ".join(["-1"] * rank)
     ending = " optional: true" if optional else ""
     return f'{{ name: "{name}" data_type: {data_type} dims: [{dims}]{ending} }}'
+
+
+def _rank(spec: OutputSpec) -> int:
+    return len(ROWS) if spec.kind in TABLE_KINDS else len(spec.axes)
 
 
 def _block(name: str, entries: Sequence[str]) -> str:

@@ -13,6 +13,7 @@ from hmz_backend.engines.bundled import RunningTriton, install, start
 from hmz_backend.engines.embedded import EmbeddedEngine
 from hmz_backend.engines.protocol import Engine, TileRequest
 from hmz_backend.engines.triton import TritonEngine
+from hmz_backend.serving import ServedModel
 from hmz_backend.zoo.package import Package, load_package
 from hmz_backend.zoo.reproduction import reproduce
 from hmz_backend.zoo.shipped import shipped_models
@@ -70,7 +71,24 @@ def test_shipped_models_are_reproduced_alike_on_both_engines(
         np.testing.assert_array_equal(here, there)
 
 
+def test_rows_come_back_however_many_there_are(
+    shipped: Mapping[str, Package], triton: RunningTriton
+) -> None:
+    package = shipped["spots-2d"]
+    image = np.random.default_rng(2).integers(0, 99, (64, 64)).astype("uint16")
+    served = ServedModel.load(package.folder)
+    with asyncio.Runner() as runner:
+        engine = TritonEngine([triton.grpc_url])
+        for threshold in (90.0, 20.0, 1e6, 0.0, 30.0):  # few, more, none, many, few again
+            parameters = {"sigma": 1.0, "threshold": threshold}
+            request = TileRequest(*package.key, {"image": image}, parameters)
+            found = runner.run(engine.infer(request, timeout_s=120))["spots"]
+            expected = served.run_tile({"image": image}, parameters)["spots"]
+            np.testing.assert_array_equal(found, expected)
+        runner.run(engine.close())
+
+
 def test_all_shipped_models_are_here() -> None:
     names = {folder.name for folder in FOLDERS}
-    assert {"components", "denoise", "nuclei-2d", "nuclei-3d"} <= names
+    assert {"components", "denoise", "nuclei-2d", "nuclei-3d", "spots"} <= names
     assert Path(shipped_models()).is_dir()

@@ -137,14 +137,19 @@ def test_an_output_with_channels_keeps_them() -> None:
     assert plan.outputs[0].channels == ("a", "b")
 
 
-def test_outputs_that_are_no_arrays_are_left_out_or_refused_if_they_are_asked_for() -> None:
-    points = labels_output(("y", "x")).model_copy(update={"name": "seeds", "kind": "points"})
+def test_outputs_of_rows_become_tables_beside_the_arrays() -> None:
+    points = labels_output(("y", "x")).model_copy(
+        update={"name": "seeds", "kind": "points", "columns": ("x", "y", "score")}
+    )
     both = a_model(("y", "x"), outputs=[points, labels_output(("y", "x"))])
-    assert [output.name for output in a_plan(both, IMAGE, channels=(0,)).outputs] == ["labels"]
-    with pytest.raises(PlanImpossible, match=r"seeds \(points\)"):
-        a_plan(both, IMAGE, channels=(0,), outputs=("labels", "seeds"))
-    with pytest.raises(PlanImpossible, match=r"seeds \(points\)"):
-        a_plan(a_model(("y", "x"), outputs=[points]), IMAGE, channels=(0,))
+    plan = a_plan(both, IMAGE, channels=(0,), region={"y": (8, 40)})
+    assert [output.name for output in plan.outputs] == ["labels"]
+    (table,) = plan.tables
+    iterated = tuple(axis for axis in IMAGE.axes if axis not in ("c", "y", "x"))
+    assert table.columns == (*iterated, "y", "x", "score")
+    assert table.translation["y"] == IMAGE.translation.get("y", 0.0)  # not of the region
+    only = a_plan(both, IMAGE, channels=(0,), outputs=("seeds",))
+    assert (only.outputs, only.tables[0].name) == ((), "seeds")
 
 
 def test_outputs_lie_where_the_region_lies() -> None:

