@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from hmz_backend.serving.rescale import resize
 from hmz_backend.zoo.datasets import Sample, confocal_volume
 from hmz_backend.zoo.draft import Draft
+from training.decode_nuclei import resize
 from training.nuclei_package import Nuclei, draft
 from training.packaging import (
     Ingredients,
@@ -55,7 +55,7 @@ def small_volume(sample: Sample) -> np.ndarray[tuple[int, ...], np.dtype[np.uint
     zoom = NUCLEI.reference_px / NUCLEI.diameter_px
     shape = tuple(round(extent * zoom) for extent in sample.image.shape)
     window = tuple(slice(0, extent) for extent in TEST_SHAPE)
-    return np.round(resize(sample.image, shape)[window]).astype(np.uint16)
+    return np.round(resize(sample.image.astype(np.float32), shape)[window]).astype(np.uint16)
 
 
 def cover(sample: Sample) -> Picture:

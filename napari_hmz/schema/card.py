@@ -42,6 +42,12 @@ class SizeRule(Message):
     minimum: int = Field(default=1, ge=1)
     step: int = Field(default=1, ge=0)
 
+    def fit(self, at_least_px: int) -> int | None:
+        """Return the smallest extent that holds `at_least_px`; none if there is none."""
+        if self.step == 0:
+            return self.minimum if at_least_px <= self.minimum else None
+        return self.minimum + self.step * max(0, -(-(at_least_px - self.minimum) // self.step))
+
 
 class InputSpec(Message):
     """One input tensor of a model."""

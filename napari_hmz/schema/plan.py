@@ -2,7 +2,7 @@
 
 from napari_hmz.schema.axes import Axes, AxisName, Region, Sizes
 from napari_hmz.schema.base import Message
-from napari_hmz.schema.card import ClassSpec, OutputKind
+from napari_hmz.schema.card import ClassSpec, OutputKind, SizeRule
 
 
 class OutputArray(Message):
@@ -68,6 +68,11 @@ class Plan(Message):
     block: Sizes
     halo: Sizes
     tile: Sizes
+    """The largest tile; those at the edge of what may be read end there, as `sizes` allows."""
+    sizes: dict[AxisName, SizeRule] = {}
+    """The extents that a tile may have; along an axis without a rule all tiles are alike."""
+    margin: Sizes = {}
+    """How much shorter than its tile the shortest result is, on each side."""
     grid: Sizes
     """How many blocks there are along each axis."""
     blocks: int

@@ -14,6 +14,7 @@ import zarr
 from numpy.typing import NDArray
 from yaozarrs import validate_zarr_store
 
+from napari_hmz import sample
 from napari_hmz.testing.backend_process import BackendProcess
 
 Array = NDArray[Any]
@@ -171,13 +172,21 @@ def test_demo_with_the_oracle(hmz: Shell, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_demo_finds_the_nuclei(hmz: Shell) -> None:
+def test_demo_finds_in_four_blocks_the_nuclei_that_one_block_finds(
+    hmz: Shell, written: Callable[[Path], Array], tmp_path: Path
+) -> None:
     done = hmz("demo")
     assert done.returncode == 0, done.stderr
-    objects = next(line for line in done.stdout.splitlines() if line.startswith("found"))
-    assert 15 <= int(objects.split()[1]) <= 60
-    for word in ("engine", "volume", "sent", "fetched", "voxels/s", "picture"):
+    for word in ("engine", "in 4 blocks", "sent", "fetched", "voxels/s", "picture"):
         assert word in done.stdout
+    whole = hmz("run", "nuclei-3d", sample.nuclei(), "whole.zarr", "--block", "y=256,x=256")
+    assert whole.returncode == 0, whole.stderr
+    for shown in (done, whole):
+        assert "found    20 objects" in shown.stdout
+    tiled, one = (
+        written(tmp_path / name) for name in ("demo-output/nuclei-3d.ome.zarr", "whole.zarr")
+    )
+    assert np.count_nonzero(tiled != one) < 1e-5 * one.size
 
 
 def test_without_an_address_the_backend_of_this_machine_is_started(

@@ -1,14 +1,14 @@
 """The engine seam: what computes one tile, and knows nothing of volumes, users or files."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from napari_hmz.schema import ParameterValue, VolumeStatistics
+    from napari_hmz.schema import AxisName, ParameterValue, VolumeStatistics
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,8 @@ class TileRequest:
         All parameters of the model, resolved.
     statistics
         Of the channels that the model sees, in its order; none if it needs none.
+    origin
+        Axis -> where the tile begins in its volume, in voxels, for a model that rescales tiles.
     """
 
     model: str
@@ -32,6 +34,7 @@ class TileRequest:
     inputs: "Mapping[str, NDArray[np.generic]]"
     parameters: "Mapping[str, ParameterValue]"
     statistics: "VolumeStatistics | None" = None
+    origin: "Mapping[AxisName, int]" = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

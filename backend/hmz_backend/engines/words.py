@@ -1,4 +1,4 @@
-"""What travels beside the pixels of a tile: parameters and statistics as JSON, and failures."""
+"""What travels beside the pixels of a tile, as JSON: parameters, statistics, origin; and failures."""
 
 import json
 
@@ -14,12 +14,13 @@ FAILED = "hmz-tile-failed:"
 
 
 def words_of(request: TileRequest) -> str:
-    """Return parameters and statistics as JSON; the same text for every engine."""
+    """Return parameters, statistics and origin as JSON; the same text for every engine."""
     statistics = request.statistics
     return json.dumps(
         {
             "parameters": dict(request.parameters),
             "statistics": None if statistics is None else json.loads(statistics.model_dump_json()),
+            "origin": dict(request.origin),
         }
     )
 

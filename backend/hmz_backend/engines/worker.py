@@ -35,7 +35,7 @@ class Job:
     inputs
         Input name -> array; none only loads.
     words
-        Parameters and statistics as JSON (`engines.words`).
+        Parameters, statistics and origin as JSON (`engines.words`).
     """
 
     folder: Path
@@ -92,7 +92,8 @@ def answer(shelf: Shelf, job: Job) -> Done | Refused:
         if job.inputs is None:
             return Done({})
         words = json.loads(job.words)
-        return Done(model.run_tile(job.inputs, words["parameters"], words["statistics"]))
+        parameters, statistics, origin = (words[n] for n in ("parameters", "statistics", "origin"))
+        return Done(model.run_tile(job.inputs, parameters, statistics, origin))
     except PackageBroken as error:
         return Refused(error.cause, error.tensor, broken=True)
     except ServingError as error:

@@ -1,6 +1,7 @@
 """Blocks of a plan: where each lies, what its tile covers, whom it touches, where it writes."""
 
 import itertools
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -23,7 +24,7 @@ class Block:
 
     ```
     ┌───────────────┐
-    │ tile          │   what the model sees; it may reach outside the volume
+    │ tile          │   what the model sees; its sizes may let it reach outside the volume
     │   ┌───────┐   │
     │   │ core  │   │   what is kept; clipped to the plan's region
     │   └───────┘   │
@@ -64,9 +65,46 @@ def _block(plan: Plan, position: Sizes) -> Block:
         start, stop = plan.region[axis]
         begin = start + position[axis] * plan.block[axis]
         core[axis] = (begin, min(begin + plan.block[axis], stop))
-        first = begin - plan.halo[axis]
-        tile[axis] = (first, first + plan.tile[axis])
+        tile[axis] = _tile_along(plan, axis, begin)
     return Block(block_index(plan, position), position, core, tile)
+
+
+def _tile_along(plan: Plan, axis: AxisName, begin: int) -> Interval:
+    """Return what a tile covers of an axis, whose core begins there.
+
+    ```
+    may be read   ├───────────────────────────────────┤
+    tiles         ├────────────┤                      ·     cut at both ends, by whole steps
+                         ├────────────┤               ·
+                                ├────────────┤        ·
+                                       ├──────────────┼┤    filled up to a whole step
+    ```
+
+    A model that counts voxels (the smallest object) must not count mirrored ones: only where
+    its sizes ask for it does a tile reach beyond what may be read.
+    """
+    first = begin - plan.halo[axis]
+    last = first + plan.tile[axis]
+    rule = plan.sizes.get(axis)
+    if rule is None or rule.step == 0:
+        return first, last
+    low, high = plan.context[axis]
+    margin = plan.margin.get(axis, 0)
+    first += max(0, low - margin - first) // rule.step * rule.step
+    length = rule.fit(min(last, high + margin) - first)
+    return first, last if length is None else first + length
+
+
+def tiled_voxels(plan: Plan) -> int:
+    """Return the voxels of all tiles together."""
+    sums: list[int] = []
+    for axis in plan.region:
+        along = (
+            _tile_along(plan, axis, plan.region[axis][0] + place * plan.block[axis])
+            for place in range(plan.grid[axis])
+        )
+        sums.append(sum(stop - start for start, stop in along))
+    return math.prod(sums)
 
 
 def blocks(plan: Plan) -> Iterator[Block]:

@@ -47,7 +47,7 @@ def axis_needs(
             rule=card.inputs[0].sizes.get(axis, SizeRule()),
             preferred_px=card.tile.preferred.get(axis, DEFAULT_TILE_PX[len(tiled)]),
             halo_px=halo_px,
-            single_halo_px=_margin(outputs, axis) if alone else halo_px,
+            single_halo_px=margin_px(outputs, axis) if alone else halo_px,
             block_px=request.block.get(axis),
         )
         warnings += [warning] if warning else []
@@ -79,10 +79,10 @@ def _halo(
     joins = any(spec.stitch.mode == "merge-labels" for spec in outputs)
     deserved_px = _deserved_halo(card, request, outputs, axis)
     given_px = request.halo.get(axis, deserved_px)
-    margin_px = _margin(outputs, axis)
-    if given_px < margin_px:
+    lost_px = margin_px(outputs, axis)
+    if given_px < lost_px:
         raise PlanImpossible(
-            f"The model needs a halo of at least {margin_px} along {axis}, not {given_px}."
+            f"The model needs a halo of at least {lost_px} along {axis}, not {given_px}."
         )
     if joins and given_px < 1:
         return 1, f"The halo along {axis} is 1: labels cannot be joined without." * (
@@ -99,7 +99,7 @@ def _halo(
 def _deserved_halo(
     card: ModelCard, request: RunRequest, outputs: tuple[OutputSpec, ...], axis: AxisName
 ) -> int:
-    lengths = [card.tile.halo.get(axis, 0), _margin(outputs, axis)]
+    lengths = [card.tile.halo.get(axis, 0), margin_px(outputs, axis)]
     lengths += [
         spec.stitch.largest_object_px.get(axis, 0)
         for spec in outputs
@@ -113,5 +113,6 @@ def _deserved_halo(
     return max(lengths)
 
 
-def _margin(outputs: tuple[OutputSpec, ...], axis: AxisName) -> int:
+def margin_px(outputs: tuple[OutputSpec, ...], axis: AxisName) -> int:
+    """Return how much shorter than its tile the shortest result is, on each side."""
     return max((spec.margin_px.get(axis, 0) for spec in outputs), default=0)

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass, replace
 
+from hmz_backend.planning.blocks import tiled_voxels
 from hmz_backend.planning.checks import (
     check_extents,
     check_voxel_size,
@@ -20,7 +21,7 @@ from hmz_backend.planning.estimate import (
     tile_memory_bytes,
     work_share,
 )
-from hmz_backend.planning.needs import axis_needs
+from hmz_backend.planning.needs import axis_needs, margin_px
 from hmz_backend.planning.outputs import output_array, wanted_outputs
 from hmz_backend.planning.roles import AxisRoles, axis_roles
 from hmz_backend.planning.tables import output_table
@@ -34,6 +35,7 @@ from napari_hmz.schema import (
     Plan,
     Region,
     RunRequest,
+    SizeRule,
     Sizes,
     VolumeRequest,
     extents,
@@ -90,7 +92,7 @@ def make_plan(
             "bytes_up": chunks * chunk_bytes(volume),
             "bytes_down": output_bytes(plan.outputs),
             "memory_bytes": tiles_in_flight * tile_memory_bytes(card.tile, voxels),
-            "seconds": run_seconds(card.tile, voxels * plan.blocks, seconds_per_voxel),
+            "seconds": run_seconds(card.tile, tiled_voxels(plan), seconds_per_voxel),
             "measured": seconds_per_voxel is not None,
             "warnings": tuple(text for text in (*checked.warnings, *warnings) if text),
         }
@@ -193,6 +195,8 @@ def _assemble(
         block=block,
         halo=halo,
         tile=tile,
+        sizes={axis: card.inputs[0].sizes.get(axis, SizeRule()) for axis in roles.tiled},
+        margin={axis: margin_px(checked.outputs, axis) for axis in roles.tiled},
         grid=grid,
         blocks=math.prod(grid.values()),
         voxels=math.prod(extents(region).values()),

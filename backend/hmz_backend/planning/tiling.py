@@ -62,17 +62,10 @@ def tile_axis(need: AxisNeed) -> AxisTiling:
         If a tile of fixed size leaves nothing between its halos.
     """
     if need.block_px is None or need.block_px >= need.extent_px:
-        tile_px = fit(need.rule, need.extent_px + 2 * need.single_halo_px)
+        tile_px = need.rule.fit(need.extent_px + 2 * need.single_halo_px)
         if tile_px is not None and (need.block_px or tile_px <= _preferred(need)):
             return AxisTiling(need.extent_px, need.single_halo_px, tile_px, 1)
     return _fixed(need) if need.rule.step == 0 else _stepped(need)
-
-
-def fit(rule: SizeRule, at_least_px: int) -> int | None:
-    """Return the smallest tile that obeys `rule` and holds `at_least_px`; None if there is none."""
-    if rule.step == 0:
-        return rule.minimum if at_least_px <= rule.minimum else None
-    return rule.minimum + rule.step * max(0, _ceil_div(at_least_px - rule.minimum, rule.step))
 
 
 def _preferred(need: AxisNeed) -> int:
@@ -103,7 +96,7 @@ def _stepped(need: AxisNeed) -> AxisTiling:
     else:
         block_px = need.block_px
     block_px = _round_up(max(block_px, need.rule.minimum - 2 * halo_px), step)
-    tile_px = fit(need.rule, block_px + 2 * halo_px)
+    tile_px = need.rule.fit(block_px + 2 * halo_px)
     if tile_px is None:  # cannot be: a rule with a step holds any extent
         raise PlanImpossible(f"No tile fits along {need.axis}.")
     block_px = min(block_px, need.extent_px)  # a single block: its phase matters to no other

@@ -20,9 +20,9 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import prod
 
 from hmz_backend.executors.protocol import BlockTask, Outcome, Ticket
+from hmz_backend.planning.blocks import tiled_voxels
 from hmz_backend.planning.checks import check_slots
 from hmz_backend.planning.estimate import work_share
 from hmz_backend.runs import records
@@ -317,7 +317,7 @@ class Driver:
         if self.throughput.blocks:
             plan, brief, seconds = self.run.plan, self.job.brief, self.throughput.seconds
             share = work_share(brief.card.tile, brief.parameters)
-            voxels = round(self.throughput.blocks * prod(plan.tile.values()) * share)
+            voxels = round(self.throughput.blocks * tiled_voxels(plan) / plan.blocks * share)
             await self.parts.database.write(
                 lambda c: records.add_speed(c, plan.model, plan.version, voxels, seconds)
             )

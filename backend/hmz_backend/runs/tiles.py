@@ -14,7 +14,7 @@ from hmz_backend.stores.grid import Index
 from hmz_backend.stores.reader import VolumeReader
 from hmz_backend.stores.staged import StagedVolume
 from napari_hmz.errors import NonFiniteData
-from napari_hmz.schema import Plan, VolumeStatistics
+from napari_hmz.schema import AxisName, Plan, VolumeStatistics
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,14 @@ class Tiles:
             inputs={spec.name: tile},
             parameters=self.brief.parameters,
             statistics=self._statistics(block),
+            origin=self._origin(block),
         )
+
+    def _origin(self, block: Block) -> dict[AxisName, int]:
+        """Return where the tile begins, along the axes that the model rescales."""
+        rule = self.brief.card.tile.rescale
+        axes = rule.axes if rule else ()
+        return {axis: block.tile[axis][0] for axis in axes if axis in block.tile}
 
     def _statistics(self, block: Block) -> VolumeStatistics | None:
         """Return the statistics of the channels that the model sees in this tile."""

@@ -67,6 +67,7 @@ class ServedModel:
         inputs: "Mapping[str, NDArray[Any]]",
         parameters: Mapping[str, object],
         statistics: Mapping[str, Any] | None = None,
+        origin: Mapping[str, int] | None = None,
     ) -> "dict[str, NDArray[Any]]":
         """Compute one tile.
 
@@ -78,6 +79,9 @@ class ServedModel:
             Values by name; the package's defaults stand in for those left out.
         statistics
             Of the first input's volume, channel by channel, as `VolumeStatistics` dumps them.
+        origin
+            Axis -> where the tile begins in its volume, in voxels; 0 where it is not said. Tiles
+            that are rescaled lie on one grid if they say it.
 
         Returns
         -------
@@ -97,7 +101,7 @@ class ServedModel:
         if isinstance(self._computes, Contributed):
             results = contribute(self._computes, inputs, values, statistics)
         else:
-            results = self._compute(self._computes, inputs, values, statistics)
+            results = self._compute(self._computes, inputs, values, statistics, origin or {})
         missing = set(description.outputs) - set(results)
         if missing:
             raise ServingError("the model did not give this output", tensor=sorted(missing)[0])
@@ -115,13 +119,15 @@ class ServedModel:
         inputs: "Mapping[str, NDArray[Any]]",
         values: Mapping[str, object],
         statistics: Mapping[str, Any] | None,
+        origin: Mapping[str, int],
     ) -> "Mapping[str, NDArray[Any]]":
         from bioimageio.core import Sample as NamedArrays
 
         description = self._description
         operators = self._shelf.operators(bind(description.config, values, statistics))
         zoom = zoom_of(description.config.get("rescale") or {}, values)
-        arrays = to_scale(description, with_batch(description, inputs), zoom)
+        given = with_batch(description, inputs)
+        arrays = to_scale(description, given, zoom, origin)
         stat = self._measures(operators, arrays, statistics)
         shapes = {name: shape_of(description.inputs[name], a) for name, a in arrays.items()}
         targets = target_shapes(description, shapes)
@@ -130,7 +136,7 @@ class ServedModel:
         apply(operators.before, sample)
         fields = self._run(network, sample)
         fields = {name: crop(description, name, field, shapes) for name, field in fields.items()}
-        fields = from_scale(description, fields, inputs, zoom)
+        fields = from_scale(description, fields, given, zoom, origin)
         sample = NamedArrays(members=named(description.outputs, fields), stat=stat, id=None)
         stat.update(measured(operators.measures - set(stat), sample.members))
         apply(operators.after, sample)

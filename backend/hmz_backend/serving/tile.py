@@ -9,7 +9,7 @@ from .axes import ROWS, axis_ids
 from .description import Description
 from .errors import ServingError, TileRejected
 from .reference import Tensor, TensorDescription
-from .rescale import resize, zoomed_shape
+from .rescale import Stretch, resample
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -87,8 +87,26 @@ def unnamed(
     }
 
 
+def stretches(
+    description: Description,
+    name: str,
+    array: "NDArray[Any]",
+    zoom: Mapping[str, float],
+    origin: Mapping[str, int],
+) -> list[Stretch]:
+    """Return where an input (with batch axis) lies at the network's scale, axis by axis."""
+    found = []
+    for axis, extent in zip(description.inputs[name].axes, array.shape, strict=True):
+        place, step = origin.get(str(axis.id), 0), int(getattr(axis.size, "step", 1) or 1)
+        found.append(Stretch.over(zoom.get(str(axis.id), 1.0), place, extent, step))
+    return found
+
+
 def to_scale(
-    description: Description, arrays: "dict[str, NDArray[Any]]", zoom: Mapping[str, float]
+    description: Description,
+    arrays: "dict[str, NDArray[Any]]",
+    zoom: Mapping[str, float],
+    origin: Mapping[str, int],
 ) -> "dict[str, NDArray[Any]]":
     """Zoom the inputs to the scale of the network: images linearly, labels by the nearest value."""
     if not zoom:
@@ -96,9 +114,10 @@ def to_scale(
     declared = description.config.get("inputs") or {}
     scaled = {}
     for name, array in arrays.items():
-        shape = zoomed_shape(axis_ids(description.inputs[name]), array.shape, zoom)
+        along = stretches(description, name, array, zoom, origin)
         is_image = declared.get(name, {}).get("kind", "image") == "image"
-        scaled[name] = resize(array, shape, linear=is_image)
+        shape, places = tuple(one.length for one in along), [one.into for one in along]
+        scaled[name] = resample(array, shape, places, linear=is_image)
     return scaled
 
 
@@ -107,17 +126,21 @@ def from_scale(
     fields: "dict[str, NDArray[Any]]",
     inputs: "Mapping[str, NDArray[Any]]",
     zoom: Mapping[str, float],
+    origin: Mapping[str, int],
 ) -> "dict[str, NDArray[Any]]":
-    """Zoom the network's outputs back to the grid of the first input."""
+    """Zoom the network's outputs back to the grid of the first input (with batch axis)."""
     if not zoom:
         return fields
     first = next(iter(description.inputs))
-    own = dict(zip(description.input_axes(first), inputs[first].shape, strict=True))
+    along = stretches(description, first, inputs[first], zoom, origin)
+    own = dict(zip(axis_ids(description.inputs[first]), along, strict=True))
     scaled = {}
     for name, field in fields.items():
-        extents = zip(axis_ids(description.outputs[name]), field.shape, strict=True)
-        shape = tuple(own[axis] if axis in zoom else extent for axis, extent in extents)
-        scaled[name] = resize(field, shape)
+        shape, places = list(field.shape), [(0.0, 1.0)] * field.ndim
+        for number, axis in enumerate(axis_ids(description.outputs[name])):
+            if axis in zoom:
+                shape[number], places[number] = own[axis].extent, own[axis].back
+        scaled[name] = resample(field, tuple(shape), places)
     return scaled
 
 

@@ -48,7 +48,13 @@ class TritonPythonModel:
             error = backend.TritonError("cancelled", backend.TritonError.CANCELLED)
             return backend.InferenceResponse(error=error)
         try:
-            outputs = self._model.run_tile(*self._read(request))
+            words = read_words(request)
+            outputs = self._model.run_tile(
+                self._inputs(request),
+                words.get("parameters") or {},
+                words.get("statistics"),
+                words.get("origin"),
+            )
         except TileRejected as error:
             return refused(error, backend.TritonError.INVALID_ARG)
         except ServingError as error:
@@ -59,9 +65,7 @@ class TritonPythonModel:
             [backend.Tensor(name, array) for name, array in outputs.items()]
         )
 
-    def _read(
-        self, request: Request
-    ) -> "tuple[dict[str, NDArray[Any]], Mapping[str, object], Mapping[str, Any] | None]":
+    def _inputs(self, request: Request) -> "dict[str, NDArray[Any]]":
         inputs: dict[str, NDArray[Any]] = {}
         for tensor, name in self._typed.items():
             given = backend.get_input_tensor_by_name(request, tensor)
@@ -69,9 +73,7 @@ class TritonPythonModel:
                 raise TileRejected("it was given in two dtypes", tensor=name)
             if given is not None:
                 inputs[name] = given.as_numpy()
-        given = backend.get_input_tensor_by_name(request, WORDS)
-        words = {} if given is None else json.loads(bytes(given.as_numpy().ravel()[0]))
-        return inputs, words.get("parameters") or {}, words.get("statistics")
+        return inputs
 
 
 class ServedNetwork(Network):
@@ -102,6 +104,12 @@ class ServedNetwork(Network):
         return [
             backend.get_output_tensor_by_name(response, name).as_numpy() for name in self._outputs
         ]
+
+
+def read_words(request: Request) -> Mapping[str, Any]:
+    """Return what travels beside the pixels of a tile."""
+    given = backend.get_input_tensor_by_name(request, WORDS)
+    return {} if given is None else json.loads(bytes(given.as_numpy().ravel()[0]))
 
 
 def typed_inputs(names: Iterable[str]) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """Blocks of any plan: they partition, obey the model's rule, and know their neighbours."""
 
 import itertools
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,9 @@ from hmz_backend.planning import (
     plane_pairs,
     tile_part,
 )
+from hmz_backend.planning.blocks import tiled_voxels
 from hmz_backend.planning.order import run_order
-from hmz_backend.testing.planned import a_model, a_plan, an_image
+from hmz_backend.testing.planned import a_model, a_plan, an_image, image_output
 from napari_hmz.schema import AxisName, Plan, Region, SizeRule, Sizes, extents
 
 AXES: tuple[tuple[AxisName, ...], ...] = (
@@ -90,14 +92,56 @@ def test_blocks_come_once_each_and_are_found_by_index(plan: Plan) -> None:
 
 @EXAMPLES
 @given(plans())
-def test_tiles_are_alike_hold_their_halo_and_start_on_the_step(plan: Plan) -> None:
+def test_tiles_hold_what_may_be_read_of_their_halo_and_start_on_the_step(plan: Plan) -> None:
     for block in blocks(plan):
-        assert extents(block.tile) == plan.tile
         for axis in plan.region:
-            assert block.tile[axis][0] == block.core[axis][0] - plan.halo[axis]
-            assert block.tile[axis][1] >= block.core[axis][1] + plan.halo[axis]
+            (first, last), (start, stop) = block.tile[axis], block.core[axis]
+            low, high = plan.context[axis]
+            assert first <= max(start - plan.halo[axis], low)
+            assert last >= min(stop + plan.halo[axis], high)
             if axis not in plan.tiled:
-                assert plan.halo[axis] == 0
+                assert (first, last) == (start, stop)
+                continue
+            rule = plan.sizes[axis]
+            assert rule.fit(last - first) == last - first
+            assert last - first <= plan.tile[axis]
+            assert (start - plan.halo[axis] - first) % rule.step == 0
+
+
+@EXAMPLES
+@given(plans())
+def test_tiles_reach_beyond_what_may_be_read_only_to_fill_a_step_or_the_minimum(plan: Plan) -> None:
+    for block in blocks(plan):
+        for axis in plan.tiled:
+            rule, (first, last), (low, high) = (
+                plan.sizes[axis],
+                block.tile[axis],
+                plan.context[axis],
+            )
+            assert low - first < rule.step
+            assert last - max(high, block.core[axis][1]) < max(rule.step, rule.minimum)
+            if last - first > rule.minimum:
+                assert last - high < rule.step
+
+
+def test_a_tile_of_one_accepted_size_is_filled_up() -> None:
+    card = a_model(("y", "x"), halo={"x": 4}, sizes={"x": SizeRule(minimum=20, step=0)})
+    plan = a_plan(card, an_image({"y": 5, "x": 30}))
+    assert {stop - start for block in blocks(plan) for start, stop in [block.tile["x"]]} == {20}
+
+
+def test_a_tile_keeps_the_margin_that_its_result_loses() -> None:
+    output = image_output(("y", "x"), margin_px={"x": 3})
+    card = a_model(("y", "x"), halo={"x": 8}, outputs=[output])
+    plan = a_plan(card, an_image({"y": 5, "x": 40}), block={"x": 10})
+    tiles = [block_at(plan, number).tile["x"] for number in range(4)]
+    assert tiles == [(-3, 18), (2, 28), (12, 38), (22, 43)]
+
+
+@EXAMPLES
+@given(plans())
+def test_the_voxels_of_all_tiles_are_counted(plan: Plan) -> None:
+    assert tiled_voxels(plan) == sum(prod(extents(block.tile).values()) for block in blocks(plan))
 
 
 @st.composite

@@ -13,7 +13,7 @@ from scipy import ndimage
 
 from hmz_backend.serving import PackageBroken, ServedModel, ServingError, TileRejected
 from hmz_backend.serving.measures import quantile
-from hmz_backend.serving.rescale import resize, zoom_of, zoomed_shape
+from hmz_backend.serving.rescale import Stretch, resample, zoom_of
 from hmz_backend.serving.sizes import accepted
 from hmz_backend.testing.packages import TinyPackage
 
@@ -189,19 +189,61 @@ def test_zooms_out_of_reason_are_refused(diameter: float) -> None:
 
 @given(
     extents=st.lists(st.integers(1, 12), min_size=1, max_size=3),
+    origin=st.integers(-5, 40),
+    step=st.integers(1, 8),
     factor=st.floats(0.2, 4.0),
 )
-def test_resizing_keeps_constants_and_gives_the_wanted_shape(
-    extents: list[int], factor: float
+def test_resampling_keeps_constants_and_gives_the_wanted_shape(
+    extents: list[int], origin: int, step: int, factor: float
 ) -> None:
-    axes = "zyx"[: len(extents)]
-    shape = zoomed_shape(axes, extents, dict.fromkeys(axes, factor))
+    along = [Stretch.over(factor, origin, extent, step) for extent in extents]
+    shape, places = tuple(one.length for one in along), [one.into for one in along]
     constant = np.full(extents, 7, np.uint8)
-    result = resize(constant, shape)
+    result = resample(constant, shape, places)
     assert result.shape == shape
     np.testing.assert_allclose(result, 7, rtol=1e-6)
-    labels = resize(constant, shape, linear=False)
+    labels = resample(constant, shape, places, linear=False)
     assert labels.dtype == np.uint8
+    back = resample(result, tuple(extents), [one.back for one in along])
+    np.testing.assert_allclose(back, 7, rtol=1e-6)
+
+
+@given(
+    origin=st.integers(-20, 200),
+    extent=st.integers(1, 100),
+    step=st.integers(1, 16),
+    factor=st.floats(0.1, 8.0),
+)
+def test_a_stretch_covers_its_tile_and_begins_at_a_step(
+    origin: int, extent: int, step: int, factor: float
+) -> None:
+    found = Stretch.over(factor, origin, extent, step)
+    if factor == 1.0:
+        assert (found.first, found.length) == (origin, extent)
+        return
+    assert found.first % step == 0
+    assert found.first <= origin * factor + 1e-6
+    assert found.first + found.length >= (origin + extent) * factor - 1e-6
+    assert found.length < (extent * factor) + step + 1 + 1e-6
+
+
+@pytest.mark.parametrize("diameter", [10.0, 40.0, 27.0])
+def test_rescaled_tiles_that_say_where_they_begin_lie_on_one_grid(
+    tmp_path: Path, diameter: float
+) -> None:
+    hmz = {"rescale": {"parameter": "diameter", "reference": 20, "axes": ["y", "x"]}}
+    package = TinyPackage(pre=[FLOAT], hmz=hmz, size={"min": 8, "step": 8})
+    model = ServedModel.load(package.write(tmp_path / "p"))
+    noise = np.random.default_rng(1).normal(size=(1, 90, 90)).astype(np.float32)
+    values = {"diameter": diameter}
+    whole = model.run_tile({"image": noise}, values)["result"]
+    tile = np.ascontiguousarray(noise[:, 33:, 20:])
+    placed = model.run_tile({"image": tile}, values, None, {"y": 33, "x": 20})["result"]
+    inner = (slice(None), slice(15, -15), slice(15, -15))  # the rim sees what is mirrored
+    np.testing.assert_allclose(placed[inner], whole[:, 33:, 20:][inner], atol=1e-4)
+    elsewhere = model.run_tile({"image": tile}, values, None, {"y": 34, "x": 20})["result"]
+    if diameter != 10.0:  # at twice its size, every voxel begins at a voxel of the grid
+        assert np.abs(elsewhere[inner] - whole[:, 33:, 20:][inner]).max() > 0.01
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (1, 16, 16), (1, 17, 33), (1, 5, 40)])
