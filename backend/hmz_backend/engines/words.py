@@ -1,4 +1,4 @@
-"""What travels beside the pixels of a tile, as JSON: parameters, statistics, origin; and failures."""
+"""What travels beside the pixels of a tile, as JSON: parameters, statistics, origin; failures."""
 
 import json
 

@@ -25,10 +25,10 @@ from hmz_backend.runs.output_array import OutputFile
 from hmz_backend.runs.output_work import chunk_told
 from hmz_backend.runs.receipt import OutputReceipt
 from hmz_backend.runs.results import check_result
-from hmz_backend.stitching.blending import Blend, Contribution, blend, spoken_for
+from hmz_backend.stitching.blending import Blend, Contribution, blend, reach
 from hmz_backend.stitching.cropping import arrange, cut_region, result_region
 from hmz_backend.stores.atomic import write_whole
-from napari_hmz.schema import OutputSpec, Plan, Region, extents
+from napari_hmz.schema import OutputSpec, Plan, Region, extents, intersection
 
 _HEAD_BYTES = 256
 
@@ -103,12 +103,13 @@ class BlendWork:
     def _part(self, block: Block, core: Region) -> Contribution | None:
         """Return what a block's tile says about the block with this core; none if nothing."""
         covered = result_region(self.spec, block)
-        region = spoken_for(covered, self._own(block.core), self.plan.halo, core)
+        spoken = reach(self._own(block.core), self.plan.block, self.plan.halo, self.spec.margin_px)
+        region = intersection(intersection(covered, spoken), core)
         if 0 in extents(region).values():
             return None
         whole = _mapped(self._path(block))
         array = np.array(cut_region(whole, self.spec.axes, covered, region))
-        return Contribution(covered, region, array)
+        return Contribution(spoken, region, array)
 
     def _own(self, region: Region) -> Region:
         """Return the axes of a region that the model's output has."""

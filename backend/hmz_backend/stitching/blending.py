@@ -21,15 +21,15 @@ class Contribution:
 
     Parameters
     ----------
-    covered
-        What the tile's whole result covers: its weights depend on it.
+    reach
+        How far the tile may speak (`reach`): its weights depend on it.
     region
         The part that `array` holds.
     array
         The values, with the axes of the output.
     """
 
-    covered: Region
+    reach: Region
     region: Region
     array: NDArray[Any]
 
@@ -53,31 +53,30 @@ class Blend:
     weight: Weight = "linear"
 
 
-def spoken_for(covered: Region, core: Region, halo: Sizes, other: Region) -> Region:
-    """Return the part of another block's core that a tile contributes to.
+def reach(core: Region, block: Sizes, halo: Sizes, margin: Sizes) -> Region:
+    """Return how far a tile may speak: its block, and the halo less what the result loses.
 
     ```
-    tile   ├─ halo ─┼── core ──┼─ halo ─┤
-    other                      ├───┬────┼─────┤
-                               ├───────►│ contributes
+    image    ├───────────────────────────────
+    tile     ├── core ──┼─ halo ─┤
+    reach ├──┼── core ──┼──────┤              the same for all blocks, whatever is cut of their
+    other               ├── core ──┼─ ...     tiles: so the weights of neighbours add up to one
     ```
 
     Parameters
     ----------
-    covered
-        What the tile's result covers.
     core
-        The tile's own block.
-    halo
+        The tile's own block; only where it begins counts.
+    block, halo, margin
         Of the plan.
-    other
-        The core of the other block.
     """
-    reach: Region = {
-        axis: (core[axis][0] - halo.get(axis, 0), core[axis][1] + halo.get(axis, 0))
-        for axis in covered
+    return {
+        axis: (
+            begin - halo.get(axis, 0) + margin.get(axis, 0),
+            begin + block[axis] + halo.get(axis, 0) - margin.get(axis, 0),
+        )
+        for axis, (begin, _) in core.items()
     }
-    return intersection(intersection(covered, reach), other)
 
 
 def blend(contributions: Iterable[Contribution], core: Region, how: Blend) -> NDArray[Any]:
@@ -117,14 +116,14 @@ def _in_order(
 ) -> list[Contribution]:
     return sorted(
         contributions,
-        key=lambda part: tuple(part.covered[axis] for axis in axes if axis in part.covered),
+        key=lambda part: tuple(part.reach[axis] for axis in axes if axis in part.reach),
     )
 
 
 def _shape(part: Contribution, core: Region, axes: Sequence[AxisName]) -> list[int]:
     lengths = extents(core)
     return [
-        lengths[axis] if axis in part.covered else length
+        lengths[axis] if axis in part.reach else length
         for axis, length in zip(axes, part.array.shape, strict=True)
     ]
 
@@ -140,13 +139,13 @@ def _add(
     shared = intersection(part.region, core)
     if 0 in extents(shared).values():
         return
-    named = [axis for axis in how.axes if axis in part.covered]
-    weights = _weights(part.covered, shared, named, how)
+    named = [axis for axis in how.axes if axis in part.reach]
+    weights = _weights(part.reach, shared, named, how)
     inside = cut_region(total, named, core, shared)
     inside += weights
     share = weights / inside
     for number, axis in enumerate(how.axes):
-        if axis not in part.covered:
+        if axis not in part.reach:
             share = np.expand_dims(share, number)
     target = cut_region(mean, how.axes, _only(core, named), _only(shared, named))
     values = cut_region(part.array, how.axes, _only(part.region, named), _only(shared, named))
@@ -158,14 +157,14 @@ def _only(region: Region, axes: Sequence[AxisName]) -> Region:
 
 
 def _weights(
-    covered: Mapping[AxisName, tuple[int, int]],
+    reached: Mapping[AxisName, tuple[int, int]],
     shared: Region,
     axes: Sequence[AxisName],
     how: Blend,
 ) -> NDArray[np.float64]:
     weights = np.ones(())
     for axis in axes:
-        start, stop = covered[axis]
+        start, stop = reached[axis]
         along = window(stop - start, 2 * how.halo.get(axis, 0), how.weight)
         low, high = shared[axis]
         weights = np.multiply.outer(weights, along[low - start : high - start])

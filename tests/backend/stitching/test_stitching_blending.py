@@ -10,11 +10,20 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from hmz_backend.planning import Block, block_at, blocks, neighbours, output_region, read_tile
-from hmz_backend.stitching.blending import Blend, Contribution, blend, spoken_for
+from hmz_backend.stitching.blending import Blend, Contribution, blend, reach
 from hmz_backend.stitching.cropping import cut_region, result_region
 from hmz_backend.stitching.windows import Weight, window
 from hmz_backend.testing.planned import a_model, a_plan, an_image, image_output
-from napari_hmz.schema import AxisName, OutputSpec, Plan, Region, Sizes, extents, slices
+from napari_hmz.schema import (
+    AxisName,
+    OutputSpec,
+    Plan,
+    Region,
+    Sizes,
+    extents,
+    intersection,
+    slices,
+)
 
 EXAMPLES = settings(max_examples=40, deadline=None)  # a busy machine is no failure
 WEIGHTS = st.sampled_from(["linear", "gaussian"])
@@ -49,9 +58,10 @@ def shares(
     for number in (block.index, *neighbours(plan, block.index)):
         other = block_at(plan, number)
         covered = result_region(spec, other)
-        region = spoken_for(covered, other.core, plan.halo, block.core)
+        spoken = reach(other.core, plan.block, plan.halo, spec.margin_px)
+        region = intersection(intersection(covered, spoken), block.core)
         part = cut_region(results[number], spec.axes, covered, region)
-        found.append(Contribution(covered, region, part))
+        found.append(Contribution(spoken, region, part))
     return found
 
 
