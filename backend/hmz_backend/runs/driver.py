@@ -95,7 +95,7 @@ class Driver:
         plan, at_once = self.run.plan, self.parts.computed_at_once
         self.frontier.at_first = None if self.journal.blocks_done else at_once
         usual = plan.voxels / plan.seconds if plan.seconds and plan.measured else None
-        self._tile_voxels = prod(plan.tile.values())
+        self._tile_voxels = tiled_voxels(plan) // plan.blocks  # on average
         self.outlook, self.throughput = Outlook(at_once, usual), Throughput(at_once)
 
     async def drive(self) -> tuple[OutputResult, ...]:
