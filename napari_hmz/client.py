@@ -17,6 +17,7 @@ from typing import Any, Self, Unpack
 from pydantic import SecretStr
 
 from napari_hmz import errors, schema
+from napari_hmz.auth import Ask, SignIns
 from napari_hmz.calls import Calls
 from napari_hmz.connection import reach
 from napari_hmz.forecast import Forecast, check_disk, forecast
@@ -47,6 +48,8 @@ def connect(
     *,
     start: bool = True,
     started_by: Starter = "api",
+    sign_ins: SignIns | None = None,
+    ask: Ask | None = None,
     **settings: Any,  # noqa: ANN401 # checked by pydantic
 ) -> "Client":
     """Connect to a backend.
@@ -58,6 +61,12 @@ def connect(
         address, the backend of this machine, which is started unless `start` is False.
     started_by
         What lists of runs say of the runs that are started here; it changes nothing else.
+    sign_ins
+        Who is signed in where; None: what the keyring of this machine knows (`hmz login`).
+    ask
+        Called in a thread of the client when a token is not accepted any more and cannot be
+        renewed: it brings the person to sign in again, and returns whether they have. None: what
+        was asked fails with `NotSignedIn`.
     **settings
         Any other field of `ClientSettings`, for example `profile="desy"` or `engine="triton"`.
 
@@ -71,7 +80,8 @@ def connect(
         If a setting cannot be used.
     """
     found = load_settings(url=url, token=token, **settings)
-    client = Client(*reach(found, start=start), settings=found, started_by=started_by)
+    way = reach(found, start=start, sign_ins=sign_ins, ask=ask)
+    client = Client(*way, settings=found, started_by=started_by)
     try:
         client.check()
     except BaseException:  # whatever it is: connections are closed first

@@ -1,7 +1,8 @@
 """The way to a backend: the one of the settings, or this machine's own; and whether it fits."""
 
 from napari_hmz import errors
-from napari_hmz.auth import Bearer
+from napari_hmz.auth import Ask, Bearer, CommandToken, Session, SignIns
+from napari_hmz.authorization import Credential
 from napari_hmz.http import Http
 from napari_hmz.local import LocalFolder, local_backend
 from napari_hmz.schema import Health, wire
@@ -14,8 +15,25 @@ def local_folder(settings: ClientSettings) -> LocalFolder:
     return LocalFolder(settings.state_dir / place, settings.data_dir / place)
 
 
-def reach(settings: ClientSettings, *, start: bool = True) -> tuple[Http, str]:
+def reach(
+    settings: ClientSettings,
+    *,
+    start: bool = True,
+    sign_ins: SignIns | None = None,
+    ask: Ask | None = None,
+) -> tuple[Http, str]:
     """Return the way to the backend, and the engine if it is the one of this machine.
+
+    Parameters
+    ----------
+    settings
+        Where it is, and with which token, if one is set.
+    start
+        Whether the one of this machine is started if it does not run.
+    sign_ins
+        Who is signed in where; none: what the keyring knows.
+    ask
+        Called when only the person can help, see `Session`.
 
     Raises
     ------
@@ -24,18 +42,31 @@ def reach(settings: ClientSettings, *, start: bool = True) -> tuple[Http, str]:
     LocalBackendFailed
         If the backend of this machine does not start.
     """
-    url, token, engine = settings.url, settings.token, ""
-    if url is None:
-        engine = settings.engine
-        local = local_backend(local_folder(settings), settings.engine, start=start)
-        url, token = local.url, local.token
-    http = Http(
+    if settings.url is not None:
+        credential = _credential(settings, settings.url, sign_ins or SignIns(), ask)
+        return _http(settings, settings.url, credential), ""
+    local = local_backend(local_folder(settings), settings.engine, start=start)
+    return _http(settings, local.url, Bearer(local.token)), settings.engine
+
+
+def _http(settings: ClientSettings, url: str, credential: Credential) -> Http:
+    return Http(
         url,
-        token=Bearer(token),
+        credential=credential,
         timeout_s=settings.timeout_s,
         patience_s=settings.patience_s,
     )
-    return http, engine
+
+
+def _credential(
+    settings: ClientSettings, url: str, sign_ins: SignIns, ask: Ask | None
+) -> Credential:
+    """Return what is set; else whoever has signed in there."""
+    if settings.token is not None:
+        return Bearer(settings.token)
+    if settings.token_command is not None:
+        return CommandToken(settings.token_command)
+    return Session(url.rstrip("/"), sign_ins, settings.state_dir, ask)
 
 
 def checked_health(http: Http) -> Health:

@@ -3,9 +3,9 @@
 ```
 HmzError
 ├── RequestError              what was asked cannot be done as asked (4xx)
-│   ├── NotSignedIn, Suspended, ScopeMissing, NotFound, OutputExists, OutputUnwritable, Conflict
-│   ├── AxesMismatch, VoxelSizeMismatch, ParameterInvalid, DtypeUnsuitable, VolumeEmpty
-│   ├── RegionInvalid, PlanImpossible, SourceUnreadable, AddressRefused
+│   ├── NotSignedIn, SignInFailed, Suspended, ScopeMissing, NotFound, OutputExists, Conflict
+│   ├── OutputUnwritable, AxesMismatch, VoxelSizeMismatch, ParameterInvalid, DtypeUnsuitable
+│   ├── VolumeEmpty, RegionInvalid, PlanImpossible, SourceUnreadable, AddressRefused
 │   └── ChunkRejected         ├── ChunkCorrupt, ChunkTooLarge, DigestMismatch
 ├── DataError                 the pixels are not what was announced
 │   └── NonFiniteData
@@ -91,7 +91,16 @@ class NotSignedIn(RequestError):
     code = "not-signed-in"
     status = 401
     title = "Not signed in"
-    default_remedy = "Sign in again, or give the backend's token in HMZ_TOKEN."
+    default_remedy = "Sign in (`hmz login`), or give the backend's token in HMZ_TOKEN."
+
+
+class SignInFailed(RequestError):
+    """Signing in did not come to its end."""
+
+    code = "sign-in-failed"
+    status = 401
+    title = "Signing in has failed"
+    default_remedy = "Try again; if it fails again, ask the backend's admin."
 
 
 class Suspended(RequestError):

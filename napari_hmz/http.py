@@ -1,4 +1,4 @@
-"""Requests to a backend: the one module that knows the HTTP library.
+"""Requests to a backend; only issuers are spoken to elsewhere (`auth/issuer.py`).
 
 Threads: every method may be called from several threads at once; each request has a connection of
 its own from the pool. Every call of the wire may be repeated (PUT by key, POST by fingerprint or
@@ -8,7 +8,7 @@ idempotency key), so all of them are, as long as nobody answers and patience las
 import math
 import ssl
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
 
@@ -16,6 +16,7 @@ import httpx
 from pydantic import TypeAdapter, ValidationError
 
 from napari_hmz import errors
+from napari_hmz.authorization import BearerAuth, Credential
 from napari_hmz.errors import HmzError
 from napari_hmz.patience import Patience, Waits
 from napari_hmz.schema import Problem, wire
@@ -25,7 +26,6 @@ from napari_hmz.server_events import ServerEvent, parse_events
 from napari_hmz.version import __version__
 
 T = TypeVar("T")
-Token = Callable[[], str | None]
 Params = Mapping[str, str | int | float]
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -57,9 +57,9 @@ class Http:
     ----------
     url
         The backend's address.
-    token
-        Called for each request; what it returns goes into the `Authorization` header and
-        nowhere else.
+    credential
+        Asked for each request; what it returns goes into the `Authorization` header and
+        nowhere else. None: requests go without.
     timeout_s
         How long one answer may take.
     patience_s
@@ -75,7 +75,7 @@ class Http:
         self,
         url: str,
         *,
-        token: Token = lambda: None,
+        credential: Credential | None = None,
         timeout_s: float = 30.0,
         patience_s: float = 10.0,
     ) -> None:
@@ -85,7 +85,7 @@ class Http:
         self._shortest_s = math.inf
         self._client = httpx.Client(
             base_url=self.url,
-            auth=_BearerAuth(token),
+            auth=None if credential is None else BearerAuth(credential),
             headers={
                 wire.PROTOCOL_HEADER: str(wire.PROTOCOL_VERSION),
                 "User-Agent": f"napari-hmz/{__version__}",
@@ -274,7 +274,7 @@ class Http:
             except httpx.TransportError as error:
                 failure = self._unreachable(error)
                 failure.__cause__ = error
-            except errors.DigestMismatch as error:
+            except (errors.DigestMismatch, errors.IssuerUnavailable) as error:
                 failure = error
             except RuntimeError:  # so the library says that the client was closed meanwhile
                 self._check_open()
@@ -307,19 +307,6 @@ class Http:
         method, path = response.request.method, response.request.url.path
         detail = f"{self.url} answered {method} {path} with {status} {response.reason_phrase}."
         return kind(detail, request_id=request_id)
-
-
-class _BearerAuth(httpx.Auth):
-    """Adds the token when the request leaves, so that no stored header holds it."""
-
-    def __init__(self, token: Token) -> None:
-        self._token = token
-
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        token = self._token()
-        if token:
-            request.headers["Authorization"] = f"Bearer {token}"
-        yield request
 
 
 def _checked_url(url: str) -> str:

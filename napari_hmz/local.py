@@ -11,13 +11,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import SecretStr, ValidationError
 
+from napari_hmz.alone import alone
 from napari_hmz.errors import HmzError, LocalBackendFailed, LocalBackendStopped
 from napari_hmz.http import Http
 from napari_hmz.schema import Health, wire
@@ -94,7 +95,7 @@ def local_backend(
     if command is COMMAND and importlib.util.find_spec("hmz_backend") is None:
         raise LocalBackendFailed("This installation has no backend.")
     folder.state.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with _alone(folder.lock, 2 * timeout_s):
+    with alone(folder.lock, 2 * timeout_s):
         # Another process may have started it while this one waited.
         return _running(folder) or _start(folder, engine, command, timeout_s)
 
@@ -195,21 +196,3 @@ def _tail(log: Path) -> str:
     except OSError:
         return "(no log)"
     return "\n".join(lines[-_LOG_LINES:]) or "(empty)"
-
-
-@contextlib.contextmanager
-def _alone(lock: Path, timeout_s: float) -> Iterator[None]:
-    """Hold the lock file; one that is older than any start can take belongs to a dead process."""
-    while True:
-        try:
-            os.close(os.open(lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-            break
-        except FileExistsError:
-            with contextlib.suppress(OSError):
-                if time.time() - lock.stat().st_mtime > timeout_s:
-                    lock.unlink()
-            time.sleep(_POLL_S)  # a file tells no other way that it is gone
-    try:
-        yield
-    finally:
-        lock.unlink(missing_ok=True)

@@ -20,6 +20,9 @@ class Profile(BaseModel):
     token_file: Path | None = None
     """File that holds the bearer token; make it readable for yourself alone."""
 
+    token_command: str | None = None
+    """A command that prints the bearer token, as `oidc-token` and `mytoken` do."""
+
     def token(self) -> SecretStr | None:
         """Return the token; None where none is needed.
 

@@ -57,10 +57,13 @@ class ClientSettings(BaseSettings):
     """Address of the backend; none: the backend of this machine."""
     token: SecretStr | None = None
     """Bearer token of the backend at `url`."""
+    token_command: str | None = None
+    """A command that prints that token; it runs again when the token is not accepted any more."""
     profile: str | None = None
     """Name of the profile whose backend is used instead of `url`; `local`: that of this machine."""
     profiles: dict[str, Profile] = Field(default_factory=dict)
-    """Backends by name: in the file `[profiles.NAME]` with `url` and `token_file`."""
+    """Backends by name: in the file `[profiles.NAME]` with `url`, and `token_file` or
+    `token_command` if nobody signs in there."""
     engine: EngineChoice = "embedded"
     """What the backend of this machine computes with."""
     connections: int = Field(default=32, ge=1, le=64)
@@ -140,13 +143,15 @@ def _of_profile(found: ClientSettings, given: dict[str, Any]) -> ClientSettings:
     """
     name = found.profile or LOCAL
     if name == LOCAL:
-        return found.model_copy(update={"url": None, "token": None})
+        return found.model_copy(update={"url": None, "token": None, "token_command": None})
     if name not in found.profiles:
         there = ", ".join([LOCAL, *found.profiles])
         raise SettingsInvalid(f"There is no profile {name}; there are {there}.", remedy=_remedy())
     profile = found.profiles[name]
     token = found.token if "token" in given else profile.token()
-    return found.model_copy(update={"url": profile.url, "token": token})
+    command = found.token_command if "token_command" in given else profile.token_command
+    new = {"url": profile.url, "token": token, "token_command": command}
+    return found.model_copy(update=new)
 
 
 def _sentence(error: ValidationError) -> str:

@@ -19,6 +19,10 @@ class Bearer:
         """Return the token as it goes into a request."""
         return None if self._token is None else self._token.get_secret_value()
 
+    def renew(self, rejected: str | None, /) -> bool:  # noqa: ARG002 # as every credential
+        """Return False: there is no other token than the one that was given."""
+        return False
+
     def __repr__(self) -> str:
         """Return a text without the secret."""
         return f"Bearer({'given' if self._token is not None else 'none'})"

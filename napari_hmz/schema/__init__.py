@@ -74,6 +74,7 @@ from napari_hmz.schema.run import (
     Urgency,
     Waiting,
 )
+from napari_hmz.schema.sign_in import SignIn, SignInIssuer
 from napari_hmz.schema.statistics import ChannelStatistics, VolumeStatistics
 from napari_hmz.schema.volume import Absent, ArrayDocument, Volume, VolumeRequest, Wanted
 
@@ -129,6 +130,8 @@ __all__ = [
     "RunRequest",
     "RunState",
     "Scope",
+    "SignIn",
+    "SignInIssuer",
     "SizeRule",
     "Sizes",
     "Starter",

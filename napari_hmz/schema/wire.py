@@ -26,6 +26,7 @@ BYTES_TYPE: Final = "application/octet-stream"
 EVENTS_TYPE: Final = "text/event-stream"
 
 HEALTH: Final = f"{API}/health"
+SIGN_IN: Final = f"{API}/sign-in"
 MODELS: Final = f"{API}/models"
 VOLUMES: Final = f"{API}/volumes"
 PLANS: Final = f"{API}/plans"

@@ -20,7 +20,7 @@ SECRET = "a-token-that-nobody-may-see"
 
 @pytest.fixture
 def http(server: ScriptedServer) -> Iterator[Http]:
-    with Http(server.url, token=Bearer(SECRET), patience_s=2.0) as http:
+    with Http(server.url, credential=Bearer(SECRET), patience_s=2.0) as http:
         yield http
 
 
