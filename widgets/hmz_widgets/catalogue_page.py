@@ -13,6 +13,7 @@ from qtpy.QtWidgets import QHBoxLayout, QPushButton, QSplitter, QToolButton, QVB
 from hmz_widgets.card_details import CardDetails
 from hmz_widgets.catalogue_list import EntryList
 from hmz_widgets.catalogue_search import CatalogueSearch
+from hmz_widgets.icon import give_icon
 from hmz_widgets.status import plain_label
 from hmz_widgets.thumbnails import Thumbnails
 from napari_hmz.catalogue import Catalogue, ImageDescription
@@ -42,11 +43,12 @@ class CataloguePage:
         self.entries = EntryList(thumbnails)
         self.search = CatalogueSearch(self.entries.native)
         self.details = CardDetails()
-        self.back_button = QPushButton("← Back")
+        self.back_button = QPushButton("Back")
+        give_icon(self.back_button, "back")
         self.back_button.setAutoDefault(True)  # the enter key presses it, too
         self.back_button.setToolTip("Keep the chosen model (Esc)")
         self.refresh_button = QToolButton()
-        self.refresh_button.setText("⟳")
+        give_icon(self.refresh_button, "refresh")
         self.refresh_button.setAccessibleName("Refresh")
         self.refresh_button.setToolTip("Ask the backend again which models there are")
         self.count, self.note = plain_label(), plain_label()

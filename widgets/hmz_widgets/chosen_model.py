@@ -10,6 +10,7 @@ from qtpy.QtCore import QSize, Qt
 from qtpy.QtGui import QIcon, QResizeEvent
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
+from hmz_widgets.icon import give_icon
 from hmz_widgets.plain_text import plain_tooltip
 from hmz_widgets.status import plain_label
 from hmz_widgets.thumbnails import Thumbnails
@@ -44,7 +45,7 @@ class ChosenModel:
         self.face = _Face()
         self._words = plain_label()
         self.button = QToolButton()
-        self.button.setText("⟳")
+        give_icon(self.button, "refresh")
         self.button.setAccessibleName("Refresh")
         self.button.setToolTip("Ask the backend again which models there are")
         self.native = QWidget()

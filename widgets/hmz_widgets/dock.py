@@ -63,6 +63,14 @@ class ModelZoo(QWidget):  # type: ignore[misc] # Qt has no types that mypy can f
         self.destroyed.connect(partial(_close, self.__dict__))
         self.backend.find(start=wishes.start)
 
+    def show_page(self, page: ModelPage | RunsPage) -> None:
+        """Bring the dock and one of its pages to the front."""
+        self.tabs.setCurrentWidget(page.native)
+        frame = self.parentWidget()  # napari's; a person may have hidden it
+        if frame is not None:
+            frame.show()
+            frame.raise_()
+
     def _lay_out(self) -> None:
         self.tabs = QTabWidget()
         self.tabs.setDocumentMode(True)

@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
 )
 
 from hmz_widgets.fields import FieldView, field_view
+from hmz_widgets.icon import give_icon
 from hmz_widgets.plain_text import plain_tooltip
 from napari_hmz.form import Field, Form
 from napari_hmz.schema import ParameterValue
@@ -163,7 +164,7 @@ def _grid(rows: list[_Row]) -> QWidget:
 def _reset_button(field: Field) -> QToolButton:
     """Return what brings back the card's value; it keeps its place while it is hidden."""
     button = QToolButton()
-    button.setText("↺")
+    give_icon(button, "reset")
     button.setAutoRaise(True)
     button.setToolTip("Set what the model proposes")
     button.setAccessibleName(f"Reset {field.label}")

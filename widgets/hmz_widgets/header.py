@@ -9,6 +9,7 @@ from pathlib import Path
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QToolButton, QWidget
 
 from hmz_widgets.backend import Backend
+from hmz_widgets.icon import give_icon
 from hmz_widgets.log_view import LogView
 from hmz_widgets.service import OF_SETTINGS
 from hmz_widgets.status import plain_label
@@ -43,9 +44,11 @@ class Header:
         self.choice.setCurrentIndex(self._profiles.index(first))
         self._state = plain_label()
         self.start_button = QPushButton("Start")
+        give_icon(self.start_button, "start")
         self.start_button.setToolTip("Start the backend of this machine; it runs on by itself")
         self.log_button = QToolButton()
-        self.log_button.setText("Log")
+        self.log_button.setAccessibleName("Log")
+        give_icon(self.log_button, "log")
         self.log_button.setToolTip("Show what the backend of this machine has written")
         self._lay_out()
         self._wire_up()
@@ -67,8 +70,8 @@ class Header:
 
     def _wire_up(self) -> None:
         self.choice.currentIndexChanged.connect(self._chosen)
-        self.start_button.clicked.connect(self._start)
-        self.log_button.clicked.connect(self._show_log)
+        self.start_button.clicked.connect(self.start)
+        self.log_button.clicked.connect(self.show_log)
         self._backend.searching.connect(self._searching)
         self._backend.changed.connect(self._found)
         self._backend.failed.connect(self._not_found)
@@ -80,11 +83,15 @@ class Header:
         profile = self._profiles[self.choice.currentIndex()]
         self._backend.choose(None if profile == OF_SETTINGS else profile)
 
-    def _start(self) -> None:
+    def start(self) -> None:
+        """Work with the backend of this machine, and start it."""
+        if not self._local():
+            self.choice.setCurrentIndex(self._profiles.index(LOCAL))
         self._backend.find(start=True)
         self._state.setText("Starting …")
 
-    def _show_log(self) -> None:
+    def show_log(self) -> None:
+        """Show the log of this machine's backend in a window of its own."""
         LogView(self._log, self.native).show()
 
     def _searching(self) -> None:

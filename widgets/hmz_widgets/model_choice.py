@@ -139,7 +139,8 @@ class ModelChoice:
         for button in (self.chosen.button, self.catalogue.refresh_button):
             button.setEnabled(allowed)
 
-    def _browse(self) -> None:
+    def browse(self) -> None:
+        """Let the person look at the catalogue."""
         self.browsing.emit(True)  # first: what is not on show cannot take the keyboard
         self.catalogue.open_at(self.card())
 
@@ -156,7 +157,7 @@ class ModelChoice:
 
     def _wire_up(self) -> None:
         self.chosen.changed.connect(self._emit_changed)
-        self.chosen.opened.connect(self._browse)
+        self.chosen.opened.connect(self.browse)
         self.catalogue.left.connect(self._leave)
         self.catalogue.chosen.connect(self._choose)
         for part in (self.chosen, self.catalogue):

@@ -102,7 +102,7 @@ class ModelPage:
         """Return what is chosen; None while something stands in its way."""
         card, image = self.models.card(), self.image.picture()
         layer, axes = self.image.layer(), self.image.axes()
-        if card is None or image is None or axes is None or self._hindrance():
+        if card is None or image is None or axes is None or self.hindrance():
             return None
         region = self.desk.regions.region(layer, axes)
         if region is None:
@@ -167,10 +167,10 @@ class ModelPage:
         if self.form is not None:
             self.form.take({name: value})
 
-    def _hindrance(self) -> str:
+    def hindrance(self) -> str:
         """Return why nothing can be run now, or nothing."""
         if self.models.away:
-            return "The backend cannot be reached; ask again with ⟳."
+            return "The backend cannot be reached; ask again with Refresh."
         if self._backend.client is None:
             return ""
         why = self.image.obstacle()
@@ -179,7 +179,7 @@ class ModelPage:
         return why or self.desk.hindrance()
 
     def _refresh_buttons(self) -> None:
-        why = self._hindrance()
+        why = self.hindrance()
         can_run = self._backend.client is not None and not why
         self.desk.refresh(can_run=can_run, why=plain_tooltip(why))
         # What is wrong with the backend stands in the status, with what to do about it.

@@ -15,6 +15,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from hmz_widgets.icon import give_icon
 from hmz_widgets.preferences import preferences
 
 
@@ -28,21 +29,22 @@ class OutputChoice:
         self.path = QLineEdit()
         self.path.setAccessibleName("Path of the results")
         self.path.setPlaceholderText("results.ome.zarr")
-        self._browse = QToolButton()
-        self._browse.setText("…")
-        self._browse.setToolTip("Choose the place")
+        self.browse = QToolButton()
+        give_icon(self.browse, "browse")
+        self.browse.setAccessibleName("Browse")
+        self.browse.setToolTip("Choose the place")
         self._place = QWidget()
         row = QHBoxLayout(self._place)
         row.setContentsMargins(0, 0, 0, 0)
         row.addWidget(self.path, 1)
-        row.addWidget(self._browse)
+        row.addWidget(self.browse)
         layout = QVBoxLayout(self.native)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.stored)
         layout.addWidget(self._place)
         self._place.hide()
         self.stored.toggled.connect(self._place.setVisible)
-        self._browse.clicked.connect(self._choose)
+        self.browse.clicked.connect(self._choose)
 
     def output(self) -> Path | None:
         """Return where the results are to be written; None: nowhere."""

@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QCheckBox, QGridLayout, QHBoxLayout, QPushButton, QVB
 
 from hmz_widgets.backend import Backend
 from hmz_widgets.bridge import Bridge
+from hmz_widgets.icon import give_icon
 from hmz_widgets.order import Order, begin, foresee
 from hmz_widgets.output_choice import OutputChoice
 from hmz_widgets.preview import Preview
@@ -218,6 +219,13 @@ class RunDesk:
         self.plan_button.setToolTip("Say what a run would send, need and take; nothing is sent")
         self.cancel_button = QPushButton("Cancel")
         self.cancel_button.setToolTip("Stop what goes on; what is done stays")
+        for name, button in (
+            ("preview", self.preview_button),
+            ("run", self.run_button),
+            ("plan", self.plan_button),
+            ("cancel", self.cancel_button),
+        ):
+            give_icon(button, name)
         self.live = QCheckBox("Preview again when a parameter changes")
         self.live.setChecked(True)
         buttons = QGridLayout()
