@@ -21,6 +21,18 @@ environment() {
   printf '%s' "$wanted" >"$VENV/.installed"
 }
 
+# other_binding: PySide6 in a folder of its own, $OTHER, since the environment holds PyQt6; once, as above.
+other_binding() {
+  local wanted
+  OTHER="$VENV/pyside6"
+  wanted="$(cat pyproject.toml | cksum) $("$VENV/bin/python" --version)"
+  if [ "$(cat "$OTHER/.installed" 2>/dev/null)" = "$wanted" ]; then return; fi
+  say "Installing PySide6 into $OTHER ..."
+  rm -rf "$OTHER"
+  "$VENV/bin/python" -m pip install --quiet --target "$OTHER" --group pyside6
+  printf '%s' "$wanted" >"$OTHER/.installed"
+}
+
 # debian_packages NAME ...: installs what is missing when root, and says what to install when not.
 debian_packages() {
   local missing=() name

@@ -1,6 +1,7 @@
 """Our icons: each can be drawn, none comes from elsewhere, and each has the colour of its theme."""
 
 import re
+from functools import partial
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -55,14 +56,16 @@ def test_a_button_follows_the_theme(qtbot: QtBot) -> None:
     button = QPushButton("Run", parent)
     give_icon(button, "run")
     parent.show()
-    for colour in ((250, 250, 250), (5, 5, 5)):
-        parent.setStyleSheet(f"QPushButton {{ color: rgb{colour}; }}")
-        qtbot.waitUntil(lambda wanted=colour: inked(button.icon()) == {wanted})
+    for wanted in ((250, 250, 250), (5, 5, 5)):
+        parent.setStyleSheet(f"QPushButton {{ color: rgb{wanted}; }}")
+        qtbot.waitUntil(partial(_is_inked, button, wanted))
 
 
-def test_a_button_is_not_drawn_anew_without_need(
-    qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def _is_inked(button: QPushButton, colour: tuple[int, int, int]) -> bool:
+    return inked(button.icon()) == {colour}
+
+
+def test_a_button_is_not_drawn_anew_without_need(qtbot: QtBot) -> None:
     button = QPushButton("Run")
     qtbot.addWidget(button)
     give_icon(button, "run")

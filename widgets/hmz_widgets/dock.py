@@ -4,6 +4,7 @@ Lives in the Qt main thread. A page is an object with a `native` widget and a `c
 viewer, the backend and the bridge, and nothing of the dock.
 """
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -11,6 +12,7 @@ from qtpy.QtWidgets import QTabWidget, QVBoxLayout, QWidget
 
 from hmz_widgets.backend import Backend
 from hmz_widgets.bridge import Bridge
+from hmz_widgets.drop import ZarrDrop
 from hmz_widgets.header import Header
 from hmz_widgets.model_page import ModelPage
 from hmz_widgets.preferences import preferences
@@ -60,6 +62,7 @@ class ModelZoo(QWidget):  # type: ignore[misc] # Qt has no types that mypy can f
         self.model_page.desk.live.setChecked(wishes.preview_again)
         self.runs_page = RunsPage(napari_viewer, self.backend, self.bridge)
         self._lay_out()
+        ZarrDrop(self, self._dropped)
         self.destroyed.connect(partial(_close, self.__dict__))
         self.backend.find(start=wishes.start)
 
@@ -70,6 +73,10 @@ class ModelZoo(QWidget):  # type: ignore[misc] # Qt has no types that mypy can f
         if frame is not None:
             frame.show()
             frame.raise_()
+
+    def _dropped(self, places: Sequence[str]) -> None:
+        self.show_page(self.model_page)
+        self.model_page.open(places)
 
     def _lay_out(self) -> None:
         self.tabs = QTabWidget()

@@ -4,6 +4,7 @@ Everything in this module runs in the Qt main thread, except what says that it r
 Asking for models, opening the image and following the run happen in workers (`bridge`).
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from qtpy.QtCore import Qt
@@ -18,6 +19,7 @@ from qtpy.QtWidgets import (
 from hmz_widgets.backend import Backend
 from hmz_widgets.bridge import Bridge
 from hmz_widgets.description import described
+from hmz_widgets.drop import open_zarr
 from hmz_widgets.form import FormView
 from hmz_widgets.form_memory import FormMemory
 from hmz_widgets.model_choice import ModelChoice
@@ -86,6 +88,18 @@ class ModelPage:
     def running(self) -> bool:
         """Whether a run that was started here goes on."""
         return self.desk.running
+
+    def open(self, places: Sequence[str]) -> None:
+        """Open zarr as layers, and choose the first that suits the model."""
+        self._browse(browsing=False)
+        try:
+            layers = [layer for place in places for layer in open_zarr(self._viewer, place)]
+        except HmzError as error:
+            self.status.fail(error)
+            return
+        self.status.rest()
+        for layer in reversed(layers):
+            self.image.choose(layer)
 
     def refresh(self) -> None:
         """Ask the backend for its models; find it first if need be."""

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from hmz_widgets.appearance import described, looks
+from hmz_widgets.ome_zarr_reader import is_ome_zarr, read_image
 from napari_hmz.results.stored import StoredImage, is_ours, stored_results
 from napari_hmz.schema import Axes, OutputArray
 from napari_hmz.schema.output_document import LABEL_KINDS
@@ -21,10 +22,12 @@ IN_MEMORY_BYTES = 256 * 2**20
 
 
 def get_reader(path: str | list[str]) -> Callable[[str | list[str]], list[LayerData]] | None:
-    """Return what opens a store of ours; None at once for anything else."""
-    if isinstance(path, list) or not is_ours(Path(path)):
+    """Return what opens a store of ours, or another OME-Zarr; None at once for anything else."""
+    if isinstance(path, list):
         return None
-    return read_results
+    if is_ours(Path(path)):
+        return read_results
+    return read_image if is_ome_zarr(path) else None
 
 
 def read_results(path: str | list[str]) -> list[LayerData]:

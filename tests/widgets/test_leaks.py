@@ -1,0 +1,66 @@
+"""Opening the dock, running and closing the viewer again and again leaves nothing behind."""
+
+import gc
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pytestqt.qtbot import QtBot
+from qtpy.QtCore import QEvent
+from qtpy.QtWidgets import QApplication
+
+OpenZoo = Callable[..., Any]
+
+TIMES = 5
+PROCESS = Path("/proc/self")
+IMAGE = np.random.default_rng(1).integers(0, 100, (40, 33)).astype(np.uint8)
+
+pytestmark = pytest.mark.gui
+
+
+def held() -> dict[str, int]:
+    """Return how many widgets, threads and files this process holds."""
+    return {
+        "widgets": len(QApplication.allWidgets()),
+        "threads": len(list(PROCESS.joinpath("task").iterdir())),
+        "files": len(list(PROCESS.joinpath("fd").iterdir())),
+    }
+
+
+def settled(most: dict[str, int] | None = None) -> dict[str, int]:
+    """Wait until no more is held than `most`, for a while at the longest, and return what is."""
+    deadline = time.monotonic() + 20.0
+    while True:
+        QApplication.processEvents()
+        QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+        gc.collect()
+        found = held()
+        if most is None or time.monotonic() > deadline:
+            return found
+        if all(found[kind] <= most[kind] for kind in found):
+            return found
+        time.sleep(0.1)  # a worker's thread ends a little after its last signal
+
+
+def use(open_zoo: OpenZoo, qtbot: QtBot) -> None:
+    """Open a dock, look at all its parts, run, and close the viewer."""
+    zoo = open_zoo()
+    zoo.viewer.add_image(IMAGE)
+    zoo.page.models.browse()
+    zoo.dock.show_page(zoo.dock.runs_page)
+    zoo.dock.show_page(zoo.page)
+    zoo.page.desk.run_button.click()
+    qtbot.waitUntil(lambda: bool(zoo.client.runs_started) and not zoo.page.running)
+    zoo.viewer.close()
+    qtbot.waitUntil(lambda: bool(zoo.client.closed))
+
+
+def test_nothing_grows_with_the_number_of_docks(open_zoo: OpenZoo, qtbot: QtBot) -> None:
+    use(open_zoo, qtbot)  # what napari and Qt keep for good is made now
+    before = settled()
+    for _ in range(TIMES):
+        use(open_zoo, qtbot)
+    assert settled(before) == before
