@@ -36,7 +36,9 @@ from napari_hmz.transfer import Traffic, Upload, Uploads, lanes
 from napari_hmz.unfinished import (
     RESUMABLE,
     check_same,
+    given_image,
     image_of,
+    needs_image,
     unfinished_run,
     unknown_run,
 )
@@ -207,7 +209,14 @@ class Client(Calls):
             self._records.told(output)
         return self._started(begun, upload, traffic, writer)
 
-    def attach(self, run_id: str, output: str | Path | None = None, *, resume: bool = False) -> Run:
+    def attach(
+        self,
+        run_id: str,
+        output: str | Path | None = None,
+        *,
+        resume: bool = False,
+        source: Any = None,  # noqa: ANN401 # as open_source
+    ) -> Run:
         """Take up a run, started by this process or by another.
 
         If this machine started it, the image goes on being sent and the output being written.
@@ -220,6 +229,9 @@ class Client(Calls):
             Where to write the results; None: where the run was started with, if anywhere.
         resume
             Let a run that was cancelled or has failed go on from what is finished of it.
+        source
+            The image, as `run` takes it, where only memory holds it or its place is not known;
+            looked at only if parts of it are still to be sent.
 
         Raises
         ------
@@ -230,13 +242,18 @@ class Client(Calls):
         """
         run, record = self.info(run_id), self._records.get(run_id)
         pieces_bytes = self._settings.memory.pieces_bytes
-        source = image_of(record, run, resume=resume, pieces_bytes=pieces_bytes)
-        if source is not None:
+        opened: Source | None
+        if source is not None and needs_image(run, resume=resume):
+            volume = self._http.get(wire.volume(run.request.volume), Volume)
+            opened = given_image(source, record, run, volume.request, pieces_bytes)
+        else:
+            opened = image_of(record, run, resume=resume, pieces_bytes=pieces_bytes)
+        if opened is not None and opened is not source:
             with self._lock:
-                self._sources.append(source)
+                self._sources.append(opened)
         place = output or (record.output if record else None)
-        image = source if record is not None and record.with_image else None
-        return self._taken_up(run, source, place, image, resume=resume)
+        image = opened if record is not None and record.with_image else None
+        return self._taken_up(run, opened, place, image, resume=resume)
 
     def record(self, run_id: str) -> RunRecord | None:
         """Return what this machine remembers of a run; none if it did not start it."""

@@ -47,7 +47,7 @@ class RunRow:
 
     @property
     def opening(self) -> RunAction | None:
-        """How its results are brought into the viewer; none if it did not end well."""
+        """How its results are brought into the viewer; none if there are none."""
         return next((one for one in ("attach", "load") if one in self.actions), None)
 
 
@@ -74,7 +74,14 @@ def actions(run: Run) -> frozenset[RunAction]:
         return frozenset({"attach", "cancel"})
     if run.state == "done":
         return frozenset({"load", "remove"})
-    return frozenset({"retry", "remove"})
+    part: frozenset[RunAction] = frozenset({"load"} if run.progress.blocks_done else ())
+    return part | {"retry", "remove"}
+
+
+def lacks_image(run: Run) -> bool:
+    """Return whether a run that goes on, or may be retried, still needs parts of its image."""
+    progress = run.progress
+    return run.state != "done" and not 0 < progress.chunks_needed <= progress.chunks_held
 
 
 def state_words(run: Run) -> str:

@@ -5,14 +5,17 @@ again, at the same place, wants the rest of it; whoever asks for another one the
 """
 
 import json
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from napari_hmz import schema
 from napari_hmz.errors import Conflict, HmzError, OutputExists
 from napari_hmz.record import RunRecord
 from napari_hmz.results import PROVENANCE_KEY
-from napari_hmz.schema import ENDED, RunRequest
-from napari_hmz.sources import Source, reopen
+from napari_hmz.run_list import lacks_image
+from napari_hmz.schema import ENDED, RunRequest, VolumeRequest
+from napari_hmz.sources import Source, open_source, reopen
 
 RESUMABLE = frozenset({"cancelled", "failed"})
 """How a run has ended that can be resumed."""
@@ -64,6 +67,67 @@ def unknown_run(path: Path, run: str, url: str) -> OutputExists:
     )
 
 
+def needs_image(run: schema.Run, *, resume: bool) -> bool:
+    """Return whether parts of a run's image are still to be sent, once it is attached to."""
+    goes_on = run.state not in ENDED or (resume and run.state in RESUMABLE)
+    return goes_on and lacks_image(run)
+
+
+def given_image(
+    thing: Any,  # noqa: ANN401 # as open_source
+    record: RunRecord | None,
+    run: schema.Run,
+    volume: VolumeRequest,
+    pieces_bytes: int,
+) -> Source:
+    """Return the image that a run needs: where this machine remembers it, else what is given.
+
+    Parameters
+    ----------
+    thing
+        What `open_source` opens; of levels, the one of the volume's extents is taken.
+    volume
+        The run's volume: what is given is read as that was announced.
+
+    Raises
+    ------
+    Conflict
+        If it is another image, or was changed since.
+    HmzError
+        If it cannot be opened.
+    """
+    known = None
+    with suppress(HmzError):  # then what is given has to do
+        known = image_of(record, run, resume=False, pieces_bytes=pieces_bytes)
+    if known is not None:
+        return known
+    source = open_source(
+        _level(thing, tuple(volume.shape[axis] for axis in volume.axes)),
+        axes=volume.axes,
+        voxel_size=volume.voxel_size,
+        units=volume.units,
+        name=volume.name,
+        dtypes=(volume.dtype,),
+        chunks=volume.chunks,
+        pieces_bytes=pieces_bytes,
+    )
+    if source.request.fingerprint == run.provenance.source_fingerprint:
+        return source
+    if source is not thing:
+        source.close()
+    raise Conflict(
+        f"The image that was given is not {run.provenance.source_name!r} as it was when run"
+        f" {run.id} was started.",
+        remedy="Give the image itself, unchanged; or run the same again with the one you have.",
+    )
+
+
+def _level(thing: Any, shape: tuple[int, ...]) -> Any:  # noqa: ANN401 # as open_source
+    """Return the level of this shape, if a thing has several."""
+    levels = thing if isinstance(thing, (list, tuple)) else ()
+    return next((one for one in levels if getattr(one, "shape", ()) == shape), thing)
+
+
 def image_of(
     record: RunRecord | None, run: schema.Run, *, resume: bool, pieces_bytes: int
 ) -> Source | None:
@@ -83,9 +147,7 @@ def image_of(
     HmzError
         If it is needed and cannot be opened.
     """
-    goes_on = run.state not in ENDED or (resume and run.state in RESUMABLE)
-    is_sent = 0 < run.progress.chunks_needed <= run.progress.chunks_held
-    is_needed = goes_on and not is_sent
+    is_needed = needs_image(run, resume=resume)
     if record is None or record.source is None:
         if is_needed and resume and run.state in RESUMABLE:
             raise _without_image(run)
@@ -113,6 +175,6 @@ def _without_image(run: schema.Run) -> Conflict:
     return Conflict(
         f"Run {run.id} still needs {parts} of its image {run.provenance.source_name!r}, and this"
         " machine does not know where that is.",
-        remedy="Attach on the machine that started the run; or run the same again with the image:"
-        " what was sent is not sent again.",
+        remedy="Attach on the machine that started the run, or give the image (in napari its layer,"
+        " in Python `source`); or run the same again with it: what was sent is not sent again.",
     )

@@ -17,18 +17,16 @@ from napari_hmz.errors import HmzError, NotFound, RunCancelled, VoxelSizeMismatc
 from napari_hmz.forecast import Forecast
 from napari_hmz.record import RunRecord
 from napari_hmz.schema import (
+    ENDED,
     ChunkDone,
     Event,
     LabelsMerged,
     ModelCard,
-    OutputArray,
     ParameterValue,
     Progress,
     Progressed,
-    Provenance,
     Region,
     Run,
-    RunRequest,
     RunState,
     Sizes,
     StateChanged,
@@ -39,7 +37,7 @@ from napari_hmz.schema import (
     resolve_parameters,
     slices,
 )
-from napari_hmz.testing.fake_plan import blocks, in_volume, output_array, plan_of
+from napari_hmz.testing.fake_plan import blocks, in_volume, output_array, run_of
 from napari_hmz.transfer import Traffic
 
 FIRST_PROVISIONAL = 1000
@@ -181,9 +179,16 @@ class FakeClient:
             raise self.away
         return tuple(run.info() for run in reversed(self.runs_started))
 
-    def attach(self, run_id: str, *, resume: bool = False) -> "FakeRun":
+    def attach(
+        self,
+        run_id: str,
+        *,
+        resume: bool = False,
+        source: Any = None,  # noqa: ANN401 # as a client takes it
+    ) -> "FakeRun":
         """Return a run; one that was cancelled goes on if it is resumed."""
         run = self._known(run_id)
+        run.given = source
         if resume:
             run.resume()
         return run
@@ -230,6 +235,8 @@ class FakeRun:
         self.channels: tuple[int, ...] = ()
         self.transfer = Traffic()
         self.looked_at: list[Region] = []
+        self.given: Any = None
+        """The image that the last to attach had."""
         self.cancelled = threading.Event()
         self._card, self._source = card, source
         self._gate, self._break_off = client.gate, client.break_off
@@ -251,7 +258,11 @@ class FakeRun:
 
     def info(self) -> Run:
         """Return the run as it is now."""
-        return _run(self, self._card, self._source.request, self._output, self._state)
+        facts = (self._card, self._source.request, self._output, self.region, self.parameters)
+        told = {"id": self.id, "state": self._state, "progress": self._progress}
+        run = run_of(*facts)
+        made = run.provenance.model_copy(update={"run": self.id})
+        return run.model_copy(update={**told, "provenance": made})
 
     def array(self, output: str = "labels") -> NDArray[Any]:
         """Return the output as far as it is done.
@@ -298,8 +309,8 @@ class FakeRun:
         return self.info()
 
     def watch(self) -> Iterator[Event]:
-        """Compute the run and yield its events; those of one that is done are told again."""
-        if self._state == "done":
+        """Compute the run and yield its events; those of one that has ended are told again."""
+        if self._state in ENDED:
             yield from self._told
             return
         self._told.clear()
@@ -368,33 +379,3 @@ class FakeRun:
     def _changed(self, state: RunState) -> StateChanged:
         self._state = state
         return StateChanged(number=next(self._numbers), state=state)
-
-
-def _run(
-    run: FakeRun, card: ModelCard, volume: VolumeRequest, output: OutputArray, state: RunState
-) -> Run:
-    region, parameters = run.region, run.parameters
-    return Run(
-        id=run.id,
-        state=state,
-        request=RunRequest(model=card.id, volume="fake", parameters=parameters),
-        plan=plan_of(card, region, output),
-        progress=run.progress,
-        provenance=Provenance(
-            model=card.id,
-            version=card.version,
-            model_digest=card.digest,
-            parameters=parameters,
-            region=region,
-            block=output.chunks,
-            halo={},
-            statistics=None,
-            source_name=volume.name,
-            source_fingerprint=volume.fingerprint,
-            backend_version="fake",
-            engine="fake",
-            run=run.id,
-            created_at="2026-01-01T00:00:00Z",
-        ),
-        created_at="2026-01-01T00:00:00Z",
-    )

@@ -1,10 +1,22 @@
-"""What a fake run plans: one output in blocks, over a region of its volume."""
+"""What a fake run plans: one output in blocks, over a region of its volume; and the run of that."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from napari_hmz.schema import ModelCard, OutputArray, Plan, Region, Sizes, VolumeRequest, extents
+from napari_hmz.schema import (
+    ModelCard,
+    OutputArray,
+    ParameterValue,
+    Plan,
+    Provenance,
+    Region,
+    Run,
+    RunRequest,
+    Sizes,
+    VolumeRequest,
+    extents,
+)
 
 
 def output_array(
@@ -66,4 +78,38 @@ def plan_of(card: ModelCard, region: Region, output: OutputArray) -> Plan:
         bytes_up=0,
         bytes_down=0,
         memory_bytes=0,
+    )
+
+
+def run_of(
+    card: ModelCard,
+    volume: VolumeRequest,
+    output: OutputArray,
+    region: Region,
+    parameters: Mapping[str, ParameterValue],
+) -> Run:
+    """Return a run of a model that has just been asked for."""
+    values = dict(parameters)
+    return Run(
+        id="fake",
+        state="queued",
+        request=RunRequest(model=card.id, volume="fake", parameters=values),
+        plan=plan_of(card, region, output),
+        provenance=Provenance(
+            model=card.id,
+            version=card.version,
+            model_digest=card.digest,
+            parameters=values,
+            region=region,
+            block=output.chunks,
+            halo={},
+            statistics=None,
+            source_name=volume.name,
+            source_fingerprint=volume.fingerprint,
+            backend_version="fake",
+            engine="fake",
+            run="fake",
+            created_at="2026-01-01T00:00:00Z",
+        ),
+        created_at="2026-01-01T00:00:00Z",
     )

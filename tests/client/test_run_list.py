@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_hmz.errors import EngineUnavailable
-from napari_hmz.run_list import RunAction, age_words, row_of, state_words
+from napari_hmz.run_list import RunAction, age_words, lacks_image, row_of, state_words
 from napari_hmz.schema import OutputResult, Progress, Run, RunState, to_problem
 from napari_hmz.schema.run import Waiting
 from napari_hmz.testing.fake_run import fake_run
@@ -63,14 +63,35 @@ def test_a_failed_run_says_why() -> None:
         ("running", {"attach", "cancel"}),
         ("joining", {"attach", "cancel"}),
         ("done", {"load", "remove"}),
-        ("failed", {"retry", "remove"}),
-        ("cancelled", {"retry", "remove"}),
+        ("failed", {"load", "retry", "remove"}),
+        ("cancelled", {"load", "retry", "remove"}),
     ],
 )
 def test_what_can_be_done_depends_on_how_it_stands(state: RunState, can: set[RunAction]) -> None:
     row = row_of(a_run(state), NOW)
     assert row.actions == can
     assert row.opening == next((one for one in ("attach", "load") if one in can), None)
+
+
+def test_of_a_run_that_was_stopped_before_anything_was_done_nothing_is_loaded() -> None:
+    assert row_of(a_run("cancelled", blocks_done=0), NOW).actions == {"retry", "remove"}
+
+
+@pytest.mark.parametrize(
+    ("state", "needed", "held", "lacks"),
+    [
+        ("running", 0, 0, True),  # nothing is planned yet
+        ("running", 9, 3, True),
+        ("running", 9, 9, False),
+        ("cancelled", 9, 3, True),
+        ("done", 9, 3, False),  # what is done with is dropped from a stream
+    ],
+)
+def test_an_image_is_lacking_until_all_of_it_was_sent(
+    state: RunState, needed: int, held: int, *, lacks: bool
+) -> None:
+    progress = Progress(chunks_needed=needed, chunks_held=held)
+    assert lacks_image(a_run(state).model_copy(update={"progress": progress})) == lacks
 
 
 @given(done=st.integers(0, 20))

@@ -173,6 +173,49 @@ def test_a_run_is_cancelled_and_goes_on_when_retried(
     page.actions.retry.trigger()
     client.gate.release(2 * BLOCKS)  # type: ignore[union-attr] # it has one
     qtbot.waitUntil(lambda: page.chosen().state == "done")
+    qtbot.waitUntil(lambda: not page.followed.is_following(run.id))
+    (layer,) = zoo.viewer.layers  # those of the first part have made way
+    np.testing.assert_array_equal(layer.data, (IMAGE > 50).astype(int))
+
+
+def test_what_is_done_of_a_cancelled_run_is_loaded(
+    shown: Callable[[], Untyped], client: FakeClient, qtbot: QtBot
+) -> None:
+    run = start(client)
+    events = run.watch()
+    client.gate.release(2)  # type: ignore[union-attr] # it has one
+    qtbot.waitUntil(lambda: next(events) is not None and run.progress.blocks_done == 2)
+    run.cancel()
+    for _ in events:
+        pass
+    zoo = shown()
+    page = zoo.dock.runs_page
+    page.choose(run.id)
+    assert page.actions.open.text() == "Load"
+    assert page.actions.retry.isEnabled()
+    page.actions.open.trigger()
+    qtbot.waitUntil(lambda: page.followed.status(run.id).line.startswith("Cancelled"))
+    (layer,) = zoo.viewer.layers
+    done = np.zeros(IMAGE.shape, bool)
+    done[:16, :32] = True  # two blocks of 16 x 16
+    np.testing.assert_array_equal(layer.data > 0, (IMAGE > 50) & done)
+
+
+def test_an_open_layer_sends_the_image_that_a_run_lacks(
+    shown: Callable[[], Untyped], client: FakeClient, qtbot: QtBot
+) -> None:
+    run = start(client)
+    zoo = shown()
+    image = zoo.viewer.add_image(IMAGE, name="opened again", scale=(3, 3))
+    page = zoo.dock.runs_page
+    page.choose(run.id)
+    page.image.choice.choose(image)
+    page.actions.open.trigger()
+    client.gate.release(BLOCKS)  # type: ignore[union-attr] # it has one
+    qtbot.waitUntil(lambda: page.followed.status(run.id).line == "Done.")
+    assert run.given is image.data
+    np.testing.assert_allclose(zoo.viewer.layers[-1].scale, (3, 3))
+    qtbot.waitUntil(page.image.native.isHidden)
 
 
 def test_a_run_is_removed_only_once_the_person_agrees(

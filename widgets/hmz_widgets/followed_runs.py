@@ -11,6 +11,7 @@ from typing import Any
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from hmz_widgets.bridge import Bridge
+from hmz_widgets.layers import Picture
 from hmz_widgets.run_picture import picture_of
 from hmz_widgets.run_view import RunView
 from hmz_widgets.status import StatusView
@@ -44,17 +45,21 @@ class FollowedRuns:
         self._layout = QVBoxLayout(self.native)
         self._layout.setContentsMargins(0, 0, 0, 0)
 
-    def follow(self, run: Run, take_up: Callable[[], WatchedRun]) -> None:
+    def follow(
+        self, run: Run, take_up: Callable[[], WatchedRun], image: Picture | None = None
+    ) -> None:
         """Show what there is of a run, and follow it until its end.
 
         Parameters
         ----------
         take_up
             Attaches to the run; called in a worker.
+        image
+            What the run works on; None: what looks like it in the viewer.
         """
         self._forget(run.id)
         status = StatusView()
-        image = picture_of(run, self._viewer.layers)
+        image = image or picture_of(run, self._viewer.layers)
         followed = _Followed(RunView(self._viewer, image, self._bridge, status), status)
         self._runs[run.id] = followed
         self._layout.addWidget(status.native)
@@ -86,7 +91,7 @@ class FollowedRuns:
     def _forget(self, run_id: str) -> None:
         former = self._runs.pop(run_id, None)
         if former is not None:
-            former.view.close()
+            former.view.remove()  # the same run fills others now
             self._layout.removeWidget(former.status.native)
             former.status.native.hide()
             former.status.native.deleteLater()

@@ -195,8 +195,10 @@ class OutputLayer:
         return next(iter(self._present()), None) if counted else None
 
     def remove(self) -> None:
-        """Take the layers out of the viewer, those that are still there."""
+        """Take the layers out of the viewer, unless the person has painted in them."""
         self.close()
+        if self._edited:
+            return
         for layer in self._present():
             self._viewer.layers.remove(layer)
 

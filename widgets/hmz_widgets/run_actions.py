@@ -13,6 +13,7 @@ from qtpy.QtWidgets import QAction, QHBoxLayout, QPushButton, QVBoxLayout, QWidg
 from napari_hmz.run_list import RunRow
 
 _LOAD = ("Load", "Fetch the outputs, and show them as layers")
+_LOAD_PART = ("Load", "Fetch what is done of the outputs, and show it as layers")
 _ATTACH = ("Attach", "Show what is done, and let the layers grow with the run")
 
 
@@ -52,7 +53,9 @@ class RunActions:
     def suit(self, row: RunRow | None) -> None:
         """Let be done what can be done with a run; None: no run is chosen."""
         can = row.actions if row is not None else frozenset()
-        words, tip = _LOAD if "load" in can else _ATTACH
+        words, tip = _ATTACH
+        if "load" in can:
+            words, tip = _LOAD_PART if "retry" in can else _LOAD
         self.open.setText(words)
         self.open.setToolTip(tip)
         self.open.setEnabled(row is not None and row.opening is not None)

@@ -24,7 +24,7 @@ def picture_of(run: Run, layers: Iterable[Any]) -> Picture:
         Of the viewer, in the order of the list; of several that fit, the uppermost counts.
     """
     axes: Axes = tuple(run.plan.region)
-    fitting = [layer for layer in layers if _can_be(layer, run, axes)]
+    fitting = [one for one in layers if has_name_of(one, run) and can_be_image(one, run)]
     return picture(fitting[-1], axes) if fitting else planned_picture(run, axes)
 
 
@@ -61,10 +61,16 @@ def _provenance(layer: Any) -> dict[str, Any]:  # noqa: ANN401 # napari is untyp
     return told if isinstance(told, dict) else {}
 
 
-def _can_be(layer: Any, run: Run, axes: Axes) -> bool:  # noqa: ANN401 # napari is untyped here
-    """Return whether a layer can be the image of a run: by type, name and extents."""
-    if not isinstance(layer, Image) or layer.name != run.provenance.source_name:
+def has_name_of(layer: Any, run: Run) -> bool:  # noqa: ANN401 # napari is untyped here
+    """Return whether a layer has the name that the image of a run had."""
+    return bool(layer.name == run.provenance.source_name)
+
+
+def can_be_image(layer: Any, run: Run) -> bool:  # noqa: ANN401 # napari is untyped here
+    """Return whether a layer can be the image of a run, by type and extents."""
+    if not isinstance(layer, Image):
         return False
+    axes: Axes = tuple(run.plan.region)
     shape = finest(layer).shape
     if len(shape) != len(axes):
         return False

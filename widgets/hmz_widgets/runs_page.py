@@ -16,6 +16,7 @@ from hmz_widgets.backend import Backend
 from hmz_widgets.bridge import Bridge
 from hmz_widgets.followed_runs import FollowedRuns
 from hmz_widgets.run_actions import RunActions
+from hmz_widgets.run_image import RunImage
 from hmz_widgets.run_picture import layers_of
 from hmz_widgets.run_removal import RunRemoval
 from hmz_widgets.runs_table import RunsTable
@@ -62,6 +63,7 @@ class RunsPage:
         self.actions = RunActions()
         self.removal = RunRemoval()
         self.followed = FollowedRuns(viewer, bridge)
+        self.image = RunImage(viewer)
         self.status = StatusView()
         self._timer = QTimer(self.native)
         self._detail = plain_label()
@@ -100,6 +102,7 @@ class RunsPage:
         """Let go of the viewer; runs go on at the backend."""
         self._timer.stop()
         self.followed.close()
+        self.image.close()
 
     def _take(self, client: object, runs: Sequence[Run]) -> None:
         if client is not self._backend.client:  # another one was chosen in the meantime
@@ -162,7 +165,9 @@ class RunsPage:
     def _follow(self, run: Run, *, resume: bool) -> None:
         client = self._backend.client
         if client is not None:
-            self.followed.follow(run, partial(client.attach, run.id, resume=resume))
+            attach = partial(client.attach, run.id, resume=resume, source=self.image.source())
+            self.followed.follow(run, attach, self.image.picture())
+            self._suit()
 
     def _cancel(self, run: Run) -> None:
         client = self._backend.client
@@ -211,9 +216,11 @@ class RunsPage:
         row = self.chosen()
         run = self._runs.get(row.run) if row is not None else None
         self.actions.suit(row)
+        is_followed = row is not None and self.followed.is_following(row.run)
+        self.image.suit(None if is_followed else run)
         self.followed.choose(row.run if row is not None else "")
         words = [] if row is None else [row.origin]
-        if row is not None and not self.followed.is_following(row.run):  # its status tells more
+        if row is not None and not is_followed:  # else its status tells more
             words.append(row.detail)
         if run is not None and run.state == "failed" and run.error is not None:
             words.append(error_text(from_problem(run.error)))
@@ -253,8 +260,9 @@ class RunsPage:
         self.view.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
         layout = QVBoxLayout(self.native)
         layout.addWidget(self.view, 1)
-        for part in (self._detail, self.actions.native, self.removal.native):
-            layout.addWidget(part)
+        layout.addWidget(self._detail)
+        for part in (self.image, self.actions, self.removal):
+            layout.addWidget(part.native)
         layout.addWidget(self.followed.native)
         layout.addWidget(self.status.native)
 

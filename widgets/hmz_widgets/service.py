@@ -41,8 +41,8 @@ class RunKeeper(Protocol):
 class Client(RunKeeper, Protocol):
     """The calls that the dock needs; `napari_hmz.Client` has them and more."""
 
-    def attach(self, run_id: str, *, resume: bool) -> WatchedRun:
-        """Take up a run; `resume` one that was cancelled or has failed."""
+    def attach(self, run_id: str, *, resume: bool, source: Any) -> WatchedRun:  # noqa: ANN401 # an array, or levels; None
+        """Take up a run; `resume` one that has ended early; `source`: its image, if need be."""
 
     def models(self) -> Sequence[ModelCard]:
         """Return the cards of the models that may be used."""

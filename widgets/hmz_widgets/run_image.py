@@ -1,0 +1,82 @@
+"""The layer that a run is sent the rest of its image from, where nobody else can send it.
+
+A run whose image lived in the memory of a napari that was closed waits for the rest of it. Whoever
+opens the image again names its layer here; whether it is the same is checked before it is used.
+
+Lives in the Qt main thread.
+"""
+
+from typing import Any
+
+from qtpy.QtWidgets import QFormLayout, QWidget
+
+from hmz_widgets.layer_choice import LayerChoice
+from hmz_widgets.layers import Picture, picture
+from hmz_widgets.run_picture import can_be_image, has_name_of
+from napari_hmz.run_list import lacks_image
+from napari_hmz.schema import Run
+
+TITLE = "Send its image from"
+
+
+class RunImage:
+    """Offers the layers that can be the image of the chosen run, while the run lacks it.
+
+    Parameters
+    ----------
+    viewer
+        Whose layers are offered.
+    """
+
+    def __init__(self, viewer: Any) -> None:  # noqa: ANN401 # napari is untyped here
+        self._run: Run | None = None
+        self._layers = viewer.layers
+        self.choice = LayerChoice(viewer, self._fits, title=TITLE, none="not from here")
+        self.choice.native.setToolTip(
+            "The run still needs parts of its image: if that was open in a napari that was closed,"
+            " open it again, and choose its layer"
+        )
+        self.native = QWidget()
+        form = QFormLayout(self.native)
+        form.setContentsMargins(0, 0, 0, 0)
+        form.addRow(TITLE, self.choice.native)
+        self.choice.listed.connect(self._show)
+        self._show()
+
+    def suit(self, run: Run | None) -> None:
+        """Offer what there is for a run; None, or one that has its image: nothing."""
+        wanted = run if run is not None and lacks_image(run) else None
+        is_another = getattr(wanted, "id", None) != getattr(self._run, "id", None)
+        self._run = wanted
+        if is_another:
+            self.choice.list_layers()
+            self._propose()
+
+    def picture(self) -> Picture | None:
+        """Return the picture of the chosen layer; None if none is."""
+        layer = self.choice.layer()
+        if layer is None or self._run is None:
+            return None
+        return picture(layer, tuple(self._run.plan.region))
+
+    def source(self) -> Any:  # noqa: ANN401 # an array, or levels
+        """Return what the client is to read, for workers; None if no layer is chosen."""
+        layer = self.choice.layer()
+        if layer is None or self._run is None:
+            return None
+        return list(layer.data) if layer.multiscale else layer.data
+
+    def close(self) -> None:
+        """Follow the viewer no longer."""
+        self.choice.close()
+
+    def _fits(self, layer: Any) -> bool:  # noqa: ANN401 # napari is untyped here
+        return self._run is not None and can_be_image(layer, self._run)
+
+    def _propose(self) -> None:
+        for layer in self._layers:
+            if self._run is not None and has_name_of(layer, self._run):
+                self.choice.choose(layer)
+
+    def _show(self) -> None:
+        self.native.setVisible(self._run is not None and self.choice.native.count() > 1)
