@@ -17,6 +17,7 @@ from benchmarks import (
     memory,
     passthrough,
     planes,
+    shares,
     stitching,
 )
 from benchmarks.figure import Figure
@@ -32,6 +33,7 @@ BENCHMARKS: Mapping[str, Callable[[], Iterator[Figure]]] = {
     "memory": memory.figures,
     "memory-100": memory.hundredfold,
     "planes": planes.figures,
+    "shares": shares.figures,
     "stitching": stitching.figures,
     "faults": faults.figures,
     "long": long.figures,

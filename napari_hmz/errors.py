@@ -12,7 +12,7 @@ HmzError
 ├── PackageError              a model package cannot be trusted
 │   └── PackageFileMissing, PackageDigestWrong, PickleRefused, PackageInvalid, NotReproduced
 ├── ResourceError             something ran out
-│   └── DiskFull, QuotaExceeded, ServerBusy
+│   └── DiskFull, QuotaExceeded, ServerBusy (LimitReached)
 ├── UnavailableError          another part is down or too old
 │   ├── BackendUnreachable, BackendTooOld, ClientTooOld, EngineUnavailable, EngineBusy
 │   └── IssuerUnavailable
@@ -355,6 +355,20 @@ class ServerBusy(ResourceError):
     code = "server-busy"
     title = "The backend is busy"
     default_remedy = "Try again in a moment."
+
+    def __init__(
+        self, detail: str = "", *, remedy: str = "", request_id: str = "", retry_after_s: float = 1
+    ) -> None:
+        super().__init__(detail, remedy=remedy, request_id=request_id)
+        self.retry_after_s = retry_after_s
+
+
+class LimitReached(ServerBusy):
+    """More at once than one person may have here."""
+
+    code = "limit-reached"
+    status = 429
+    title = "That is more at once than one person may have"
 
 
 class UnavailableError(HmzError):

@@ -159,7 +159,15 @@ def rows(found: Forecast) -> dict[str, str]:
             f"about {size_text(found.disk_likely_bytes)}, at most {size_text(found.disk_bytes)};"
             f" {size_text(found.disk_free_bytes)} are free"
         )
-    return {**told, "time": _time_text(found)}
+    told["time"] = _time_text(found)
+    if found.position:
+        told["queue"] = _queue_text(found)
+    return told
+
+
+def _queue_text(found: Forecast) -> str:
+    when = "" if found.wait_s is None else f", begins in about {time_text(found.wait_s)}"
+    return f"place {found.position}: as many of your runs go as may go at a time{when}"
 
 
 def _up_text(found: Forecast) -> str:

@@ -111,6 +111,8 @@ def detail(run: Run) -> str:
     standing = standing_of(run.state, run.progress)
     if run.state not in ENDED and standing.voxels_per_s is not None:
         parts.append(f"{count_text(standing.voxels_per_s)} voxels/s")
+    if standing.wait_s is not None:
+        parts.append(f"begins in about {time_text(standing.wait_s)}")
     if standing.seconds_left is not None:
         parts.append(f"{time_text(standing.seconds_left)} left")
     counted = [result for result in run.results if result.objects is not None]

@@ -81,6 +81,10 @@ class Standing:
         Over the last quarter of a minute.
     seconds_left
         By the slower of link and engine; none while nobody can tell.
+    position
+        Its place in the backend's queue, 1 is next; 0 while it does not wait there.
+    wait_s
+        How long until its turn; none while nobody can tell.
     """
 
     doing: Doing
@@ -93,10 +97,14 @@ class Standing:
     bytes_up_per_s: float = 0.0
     bytes_down_per_s: float = 0.0
     seconds_left: float | None = None
+    position: int = 0
+    wait_s: float | None = None
 
     @property
     def words(self) -> str:
         """What the run does or waits for, as people say it."""
+        if self.doing == "queue" and self.position:
+            return f"waiting in the queue (place {self.position})"
         return WORDS[self.doing]
 
     def document(self) -> dict[str, object]:
@@ -147,6 +155,8 @@ class Gauge:
             bytes_up_per_s=(counts.bytes_up - before.bytes_up) / elapsed_s,
             bytes_down_per_s=(counts.bytes_down - before.bytes_down) / elapsed_s,
             seconds_left=progress.seconds_left if self.state == "running" else None,
+            position=progress.position,
+            wait_s=progress.wait_s,
         )
 
     def _sample(self, now_s: float, counts: Counts) -> tuple[float, Counts]:

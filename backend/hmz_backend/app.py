@@ -28,15 +28,19 @@ from hmz_backend.routes import health, models, outputs, plans, problems, runs, v
 from hmz_backend.routes.dependencies import Services, caller
 from hmz_backend.routes.express import Express
 from hmz_backend.routes.gate import LOOPBACK_NAMES, Gate
+from hmz_backend.routes.request_pace import RequestPace
 from hmz_backend.runs.block_worker import BlockWorker
 from hmz_backend.runs.catalogue import Catalogue, Packages
 from hmz_backend.runs.collector import Collector
+from hmz_backend.runs.entrance import Entrance
+from hmz_backend.runs.holdings import Holdings
 from hmz_backend.runs.parts import Parts
 from hmz_backend.runs.planner import Planner
 from hmz_backend.runs.service import RunService
 from hmz_backend.runs.shelf import Shelf
 from hmz_backend.runs.volumes import Volumes
 from hmz_backend.settings import Settings
+from hmz_backend.shares.rate import Rate
 from hmz_backend.shares.two_classes import TwoClasses
 from hmz_backend.stores.cache import ChunkCache
 from hmz_backend.stores.staging import StagingArea
@@ -133,7 +137,12 @@ async def _running(
     area = StagingArea(
         settings.data_dir / "volumes", settings.staging_quota_bytes, settings.disk_reserve_bytes
     )
-    shelf = Shelf(area, threads, settings.stream_bytes)
+    shelf = Shelf(
+        area,
+        threads,
+        settings.stream_bytes,
+        holdings=Holdings(settings.staging_bytes_each),
+    )
     cache = ChunkCache(settings.chunk_cache_bytes)
     store = Volumes(database, shelf, cache, threads, settings.credit_bytes)
     weights, at_once = Weights(settings.share_weights), settings.workers
@@ -142,12 +151,13 @@ async def _running(
     )
     # A model's memory is taken by the tiles that are computed; those that wait are raw voxels.
     planner = Planner(catalogue, store, database, settings.memory_budget_bytes, settings.workers)
+    entrance = Entrance(settings.runs_at_once, settings.runs_waiting, settings.runs_open)
     service = RunService(
-        _folder(settings, "runs"), parts, planner, worker, settings.engine, __version__
+        _folder(settings, "runs"), parts, planner, worker, settings.engine, __version__, entrance
     )
-    app.state.services = Services(
-        Chain(identities), catalogue, store, planner, service, settings.engine
-    )
+    known, pace = Chain(identities), RequestPace(Rate(settings.requests_per_s))
+    app.state.services = Services(known, pace, catalogue, store, service, settings.engine)
+    await store.start()
     await service.start()
     warming = asyncio.create_task(catalogue.search())  # reading packages takes seconds, once
     collector = Collector(shelf, service, database, settings.volume_ttl_s, settings.run_ttl_s)

@@ -69,6 +69,14 @@ class Settings(BaseSettings):
     """How much of the capacity each member of a group gets, by its name; all others have 1."""
     interactive_cap: float = Field(default=0.75, ge=0, le=1)
     """What previews take of the engine at most while other work waits; up to that they go first."""
+    runs_at_once: int = Field(default=8, ge=0)
+    """How many runs of one person go at a time, previews counted apart; 0: no limit."""
+    runs_waiting: int = Field(default=1000, ge=0)
+    """How many more of one person may wait for that; 0: no limit."""
+    runs_open: int = Field(default=20_000, ge=0)
+    """How many runs of all people may go or wait; 0: no limit."""
+    requests_per_s: float = Field(default=1000.0, ge=0)
+    """How many requests one person may make in the long run; 0: no limit."""
     voxels_in_flight: int = Field(default=0, ge=0)
     """How many tile voxels one person may have under way at once; 0: no limit."""
     memory_budget_bytes: int = Field(default=4 * GIB, ge=64 * MIB)
@@ -79,6 +87,8 @@ class Settings(BaseSettings):
     """The largest decoded chunk that a volume may announce."""
     staging_quota_bytes: int = Field(default=200 * GIB, ge=1)
     """What all staged chunks together may take on disk."""
+    staging_bytes_each: int = Field(default=0, ge=0)
+    """What the staged chunks of one person may take of that; 0: no limit."""
     stream_bytes: int = Field(default=16 * GIB, ge=1)
     """What one image that passes through as a stream may take of that at a time, decoded."""
     disk_reserve_bytes: int = Field(default=GIB, ge=0)

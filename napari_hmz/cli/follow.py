@@ -208,4 +208,6 @@ def words(standing: Standing) -> str:
         told.insert(0, f"{time_text(standing.seconds_left)} left")
     if standing.voxels_per_s is not None:
         told.insert(0, f"{count_text(standing.voxels_per_s)} voxels/s")
+    if standing.wait_s is not None:
+        told.insert(0, f"begins in about {time_text(standing.wait_s)}")
     return ", ".join(told)

@@ -90,4 +90,8 @@ class Plan(Message):
     """Expected computing time; none if nobody has measured the model."""
     measured: bool = False
     """Whether `seconds` is what the model has taken at this backend; else its card says so."""
+    position: int = 0
+    """Which place in the queue the run would have now; 0: it would begin at once."""
+    wait_s: float | None = None
+    """How long it would wait there; none if nobody can tell."""
     warnings: tuple[str, ...] = ()

@@ -65,6 +65,10 @@ class Progress(Message):
     """How fast it goes now; 0 while nothing moves, none before enough is done to tell."""
     seconds_left: float | None = None
     """By the slower of link and engine; none while nobody can tell."""
+    position: int = 0
+    """While it waits for `queue`: its place there, 1 is next; else 0."""
+    wait_s: float | None = None
+    """How long until its turn comes; none while nobody can tell."""
 
 
 class OutputResult(Message):

@@ -61,6 +61,13 @@ def test_bytes_up_are_those_of_a_sample() -> None:
     assert flat.bytes_up_likely < 0.05 * flat.bytes_up
 
 
+def test_a_queue_is_told_where_there_is_one() -> None:
+    assert "queue" not in rows(foreseen(planned()))
+    waits = planned().model_copy(update={"position": 3, "wait_s": 120.0})
+    assert rows(foreseen(waits))["queue"].startswith("place 3")
+    assert "2 min 00 s" in rows(foreseen(waits))["queue"]
+
+
 def test_labels_are_expected_to_be_packed_well() -> None:
     found = foreseen(planned())
     assert 0 < found.bytes_down_likely < 0.1 * found.bytes_down

@@ -60,6 +60,14 @@ def test_what_the_backend_says_is_kept(state: RunState, waiting_for: Waiting, do
     assert standing.seconds_left == (5.0 if state == "running" else None)
 
 
+def test_a_place_in_the_queue_is_told() -> None:
+    read = gauge(Scale(), state="queued")
+    read.note(Progressed(number=3, progress=Progress(waiting_for="queue", position=4, wait_s=90)))
+    standing = read.standing()
+    assert standing.words == "waiting in the queue (place 4)"
+    assert (standing.position, standing.wait_s) == (4, 90)
+
+
 def test_bytes_are_rated_over_the_last_moments() -> None:
     scale = Scale()
     read = gauge(scale)

@@ -34,6 +34,10 @@ def test_a_line_says_what_is_done_or_awaited() -> None:
     assert standing_line(busy) == "0 of 9 blocks · 2.5 M voxels/s"
     unknown = Standing("engine", blocks_total=9)
     assert standing_line(unknown) == "0 of 9 blocks · waiting for the server (engine)"
+    waits = Standing("queue", blocks_total=9, position=3, wait_s=120)
+    assert standing_line(waits) == (
+        "0 of 9 blocks · waiting in the queue (place 3) · begins in about 2 min"
+    )
 
 
 @pytest.fixture

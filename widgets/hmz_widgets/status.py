@@ -18,7 +18,7 @@ from napari_hmz.standing import Standing
 SECONDS_PER_MINUTE = 60
 SHELL_OPTION = re.compile(r"\s*\(--[\w-]+\)")
 """Remedies name the shell's option in brackets, which means nothing in a window."""
-_FIGURES = ("blocks", "to send", "to fetch", "memory", "time")
+_FIGURES = ("blocks", "to send", "to fetch", "memory", "time", "queue")
 _UPLOADING = frozenset({"link", "reading"})
 
 
@@ -131,6 +131,8 @@ def standing_line(standing: Standing) -> str:
         rate = f"{count_text(standing.voxels_per_s)} voxels/s"
     said = standing.doing == "computing" and rate  # it is seen from the rate
     parts += [part for part in ("" if said else standing.words, rate) if part]
+    if standing.wait_s is not None:
+        parts.append(f"begins in about {duration(standing.wait_s)}")
     if standing.seconds_left is not None:
         parts.append(f"{duration(standing.seconds_left)} left")
     return " · ".join(parts)

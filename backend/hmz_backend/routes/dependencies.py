@@ -8,8 +8,8 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from hmz_backend.identity.chain import Chain
 from hmz_backend.identity.protocol import Credential, Principal
+from hmz_backend.routes.request_pace import RequestPace
 from hmz_backend.runs.catalogue import Catalogue
-from hmz_backend.runs.planner import Planner
 from hmz_backend.runs.service import RunService
 from hmz_backend.runs.volumes import Volumes
 from napari_hmz.schema import Health, wire
@@ -24,18 +24,34 @@ class Services:
     ----------
     identity
         Knows callers.
-    catalogue, volumes, planner, runs
+    pace
+        How many requests one caller may make.
+    catalogue, volumes, runs
         One per resource.
     engine
         The kind of engine, for health.
     """
 
     identity: Chain
+    pace: RequestPace
     catalogue: Catalogue
     volumes: Volumes
-    planner: Planner
     runs: RunService
     engine: str
+
+    async def admit(self, credential: Credential) -> Principal:
+        """Return who asks, as soon as they may ask again.
+
+        Raises
+        ------
+        NotSignedIn
+            If nobody knows the credential.
+        LimitReached
+            If they ask far too often.
+        """
+        principal = await self.identity.require(credential)
+        await self.pace.admit(principal)
+        return principal
 
     def health(self) -> Health:
         """Return how the backend is: degraded while the engine cannot be used."""
@@ -70,8 +86,8 @@ At = Annotated[Services, Depends(services)]
 async def caller(
     at: At, given: Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)]
 ) -> Principal:
-    """Return who asks, or raise `NotSignedIn`."""
-    return await at.identity.require(Credential(given.credentials if given else None))
+    """Return who asks; raises as `Services.admit`."""
+    return await at.admit(Credential(given.credentials if given else None))
 
 
 Caller = Annotated[Principal, Depends(caller)]

@@ -65,7 +65,7 @@ async def _get(request: Request, run: str, name: str, key: str) -> Response:
 
 async def _asked(request: Request) -> tuple[Services, Principal]:
     at: Services = request.app.state.services
-    return at, await at.identity.require(Credential(bearer(request.headers)))
+    return at, await at.admit(Credential(bearer(request.headers)))
 
 
 def bearer(headers: Headers) -> str | None:

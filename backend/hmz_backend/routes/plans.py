@@ -27,4 +27,4 @@ async def plan(
     at: At, caller: Caller, request: Annotated[RunRequest, Body(openapi_examples=RUN)]
 ) -> Plan:
     """Say what a run would do, or why it cannot be done and what would help."""
-    return await at.planner.plan(caller, request)
+    return await at.runs.plan(caller, request)

@@ -1,6 +1,7 @@
 """Every error as a problem document (RFC 9457), whoever raised it."""
 
 import logging
+import math
 from collections.abc import Mapping
 from http import HTTPStatus
 
@@ -8,7 +9,14 @@ from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from napari_hmz.errors import HmzError, InternalError, IssuerUnavailable, NotFound, RequestError
+from napari_hmz.errors import (
+    HmzError,
+    InternalError,
+    IssuerUnavailable,
+    NotFound,
+    RequestError,
+    ServerBusy,
+)
 from napari_hmz.schema import Problem, to_problem, wire
 
 log = logging.getLogger(__name__)
@@ -29,10 +37,15 @@ def problem_response(problem: Problem, headers: Mapping[str, str] | None = None)
 async def on_error(request: Request, error: Exception) -> Response:
     """Answer with one of our own errors."""
     known = error if isinstance(error, HmzError) else InternalError()
-    headers = {"WWW-Authenticate": "Bearer"} if known.status == 401 else {}  # noqa: PLR2004 # RFC 9110
-    if isinstance(known, IssuerUnavailable):
-        headers["Retry-After"] = RETRY_S
-    return problem_response(to_problem(known, request_id(request)), headers)
+    return problem_response(to_problem(known, request_id(request)), _headers(known))
+
+
+def _headers(error: HmzError) -> dict[str, str]:
+    if isinstance(error, ServerBusy):
+        return {"Retry-After": str(math.ceil(error.retry_after_s))}
+    if isinstance(error, IssuerUnavailable):
+        return {"Retry-After": RETRY_S}
+    return {"WWW-Authenticate": "Bearer"} if error.status == HTTPStatus.UNAUTHORIZED else {}
 
 
 async def on_invalid(request: Request, error: Exception) -> Response:

@@ -16,7 +16,11 @@ router = APIRouter(tags=["runs"])
 SILENCE_S = 15.0
 
 
-@router.post(wire.RUNS, status_code=201, responses=problems(*REFUSALS, "conflict", "disk-full"))
+@router.post(
+    wire.RUNS,
+    status_code=201,
+    responses=problems(*REFUSALS, "conflict", "disk-full", "limit-reached", "server-busy"),
+)
 async def create(
     at: At,
     caller: Caller,

@@ -29,6 +29,7 @@ from hmz_backend.runs import records
 from hmz_backend.runs.blanks import Arrays
 from hmz_backend.runs.finishing import Finisher
 from hmz_backend.runs.frontier import Frontier
+from hmz_backend.runs.idleness import Idleness, StandAside, stay
 from hmz_backend.runs.job import Job
 from hmz_backend.runs.journal import Journal
 from hmz_backend.runs.open_volume import Demand
@@ -67,6 +68,8 @@ class Driver:
         What is finished, and who is told.
     share
         Whose part of the capacity it takes.
+    stand_aside
+        Called with whether its image does not come: then it takes nobody's place.
     """
 
     state: StateKeeper
@@ -74,10 +77,12 @@ class Driver:
     parts: Parts
     journal: Journal
     share: Share = NOBODY
+    stand_aside: StandAside = stay
     frontier: Frontier = field(init=False)
     finisher: Finisher = field(init=False)
     outlook: Outlook = field(init=False)
     throughput: Throughput = field(init=False)
+    idleness: Idleness = field(init=False)
     _tickets: dict[Ticket, int] = field(default_factory=dict)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _tile_voxels: int = 1
@@ -87,11 +92,12 @@ class Driver:
     _readers: Readers | None = None
     _told: Progress | None = None
     _told_at_s: float = 0.0
+    _ahead: int = 0
 
     def __post_init__(self) -> None:
         """Look at what is left to do."""
         self.frontier = self.job.frontier(self.journal.pending())
-        self.finisher = Finisher(self.job, self.journal)
+        self.finisher, self.idleness = Finisher(self.job, self.journal), Idleness(self.stand_aside)
         plan, at_once = self.run.plan, self.parts.computed_at_once
         self.frontier.at_first = None if self.journal.blocks_done else at_once
         usual = plan.voxels / plan.seconds if plan.seconds and plan.measured else None
@@ -135,6 +141,8 @@ class Driver:
             chunks_held=held,
             chunks_needed=needed,
             waiting_for=waiting_for,
+            position=self._ahead + 1 if waiting_for == "queue" else 0,
+            wait_s=self._wait_s() if waiting_for == "queue" else None,
             voxels_per_s=self.outlook.voxels_per_s(now_s),
             seconds_left=self.outlook.seconds_left(
                 voxels=plan.voxels - self.journal.voxels_done,
@@ -153,6 +161,10 @@ class Driver:
             return "chunks" if self.frontier.is_waiting else ""
         return "queue" if self._queued else ""
 
+    def _wait_s(self) -> float | None:
+        usual = self.outlook.usual_voxels_per_s
+        return self._tile_voxels * (self._ahead + 1) / usual if usual else None
+
     async def _compute(self) -> None:
         self._readers = await self._count_readers()
         together = await self._together() if self._readers is None else None
@@ -166,6 +178,7 @@ class Driver:
                 if self._begun_s is not None and time.monotonic() - self._begun_s > NARROW_S:
                     self._open_wide()
                 await self._wait()
+                self.idleness.look(awaits_chunks=not self._tickets and self.frontier.is_waiting)
                 await self._tell()
             self._weigh()
         finally:
@@ -181,6 +194,7 @@ class Driver:
         )
 
     def _on_chunk_arrived(self, index: Index) -> None:
+        self.idleness.moved()
         self.frontier.arrived(index)
         self.outlook.arrived(time.monotonic())
         self._changed.set()
@@ -237,6 +251,7 @@ class Driver:
         done, failed = [], []
         for ticket, outcome in ended:
             block = self._tickets.pop(ticket)
+            self.idleness.moved()
             if outcome.phase == "done":
                 done.append(block)
             elif outcome.phase == "lost":
@@ -308,6 +323,7 @@ class Driver:
         self._told_at_s = time.monotonic()
         outcomes = await self.parts.executor.poll(list(self._tickets), timeout_s=0)
         self._queued = all(outcome.phase == "waiting" for outcome in outcomes.values())
+        self._ahead = min((outcome.ahead for outcome in outcomes.values()), default=0)
         progress = self.progress()
         if self._told is None or _steps(progress) != _steps(self._told):
             self._told = progress
@@ -329,5 +345,8 @@ _UNDER_WAY = frozenset({"waiting", "running"})
 def _steps(progress: Progress) -> Progress:
     """Return progress with guesses made coarse: they change while nothing happens."""
     known = None if progress.seconds_left is None else 0.0
+    wait = None if progress.wait_s is None else 0.0
     moves = None if progress.voxels_per_s is None else float(progress.voxels_per_s > 0)
-    return progress.model_copy(update={"seconds_left": known, "voxels_per_s": moves})
+    return progress.model_copy(
+        update={"seconds_left": known, "voxels_per_s": moves, "wait_s": wait}
+    )

@@ -60,6 +60,12 @@ def find_fingerprint(connection: Connection, owner: Principal, fingerprint: str)
     return connection.execute(query).first()
 
 
+def volume_holders(connection: Connection) -> list[tuple[str, tuple[str, str]]]:
+    """Return every volume with the issuer and subject of its owner."""
+    query = select(VolumeRow.id, VolumeRow.issuer, VolumeRow.subject)
+    return [(volume, (issuer, subject)) for volume, issuer, subject in connection.execute(query)]
+
+
 def add_volume(
     connection: Connection, owner: Principal, volume: str, request: VolumeRequest, at: str
 ) -> None:

@@ -16,6 +16,7 @@ from hmz_backend.runs import records
 from hmz_backend.runs.block_worker import BlockWorker
 from hmz_backend.runs.brief import Brief
 from hmz_backend.runs.clock import now
+from hmz_backend.runs.entrance import Entrance
 from hmz_backend.runs.folder import RunFolder
 from hmz_backend.runs.log import follow
 from hmz_backend.runs.opening import lay_out
@@ -26,6 +27,7 @@ from hmz_backend.runs.under_way import UnderWay
 from napari_hmz.errors import Conflict, NotFound
 from napari_hmz.schema import (
     ENDED,
+    Plan,
     Progress,
     Provenance,
     Region,
@@ -56,6 +58,8 @@ class RunService:
         Does block tasks of the jobs entered here.
     engine, version
         Words for the provenance: the kind of engine, the version of this backend.
+    entrance
+        How many runs one person may have.
     """
 
     root: Path
@@ -64,12 +68,15 @@ class RunService:
     worker: BlockWorker
     engine: str
     version: str
+    entrance: Entrance = field(default_factory=Entrance)
     under_way: UnderWay = field(init=False)
     _outputs: OrderedDict[tuple[str, str, str], frozenset[str]] = field(default_factory=OrderedDict)
 
     def __post_init__(self) -> None:
         """Begin with no run under way."""
-        self.under_way = UnderWay(self.root, self.parts, self.worker, self.planner.brief_again)
+        self.under_way = UnderWay(
+            self.root, self.parts, self.worker, self.planner.brief_again, self.entrance
+        )
 
     async def start(self) -> None:
         """Take up every run that has not ended, and those whose end may not be on the disk."""
@@ -95,6 +102,8 @@ class RunService:
         ------
         Conflict
             If the idempotency key belongs to another request.
+        LimitReached, ServerBusy
+            If too many wait already.
         RequestError
             One of its leaves, if the run cannot be done as asked.
         """
@@ -102,6 +111,7 @@ class RunService:
             earlier = await self._earlier(owner, request, key)
             if earlier is not None:
                 return earlier
+        self.entrance.check(self.parts.weights.share(owner, request.urgency))
         brief = await self.planner.brief(uuid4().hex, owner, request)
         run = self._new_run(brief, request)
         await self.parts.in_thread(lay_out, RunFolder(self.root / run.id), brief)
@@ -118,6 +128,14 @@ class RunService:
             return earlier
         self.under_way.begin(owner, run, run_log)
         return run
+
+    async def plan(self, owner: Principal, request: RunRequest) -> Plan:
+        """Return what a run would do, and how long it would wait; raises as `Planner.plan`."""
+        plan = await self.planner.plan(owner, request)
+        share = self.parts.weights.share(owner, request.urgency)
+        position = self.entrance.newcomer(share)
+        wait_s = self.under_way.wait_s(share, position)
+        return plan.model_copy(update={"position": position, "wait_s": wait_s})
 
     async def get(self, owner: Principal, run: str) -> Run:
         """Return a run of this owner, with its progress, or raise `NotFound`."""

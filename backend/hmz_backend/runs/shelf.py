@@ -11,11 +11,12 @@ A volume that is gone is announced as before: its chunks are wanted again. Runs 
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from concurrent.futures import Executor as Threads
 from dataclasses import dataclass, field
 from typing import Literal
 
+from hmz_backend.runs.holdings import Holdings
 from hmz_backend.runs.open_volume import OpenVolume
 from hmz_backend.runs.threads import in_thread
 from hmz_backend.stores.staging import StagingArea
@@ -43,6 +44,8 @@ class Shelf:
         How long a volume is protected after its last use.
     clock
         Seconds since 1970.
+    holdings
+        Whose each volume is.
     """
 
     staging: StagingArea
@@ -50,6 +53,7 @@ class Shelf:
     stream_bytes: int
     grace_s: float = GRACE_S
     clock: Callable[[], float] = time.time
+    holdings: Holdings = field(default_factory=Holdings)
     _users: Counter[str] = field(default_factory=Counter)
     _open: "dict[str, asyncio.Future[OpenVolume]]" = field(default_factory=dict)
     _going: "dict[str, asyncio.Future[None]]" = field(default_factory=dict)
@@ -126,13 +130,13 @@ class Shelf:
         """
         opened = self.in_use(volume)
         if volume not in self._users:
-            quota_bytes, disk_bytes = self._room(volume)
-            room_bytes = min(quota_bytes, disk_bytes)
+            room = self._room(volume)
+            room_bytes = min(room)
             fits = asked == "staged" and opened.staged.bound_bytes <= room_bytes
             opened.pass_through(None if fits else self._slots(opened, room_bytes))
             if opened.slots == 0:
                 opened.used_at_s = 0.0  # nothing is reserved for what is refused
-                _refuse(quota_bytes, disk_bytes)
+                _refuse(*room)
         return "staged" if opened.slots is None else "stream"
 
     async def collect(self, volume: str) -> bool:
@@ -148,10 +152,17 @@ class Shelf:
             del self._going[volume]
         return True
 
-    async def collect_oldest(self) -> bool:
-        """Delete the chunks of the volume that was unused for longest; False if all are used."""
-        held = await in_thread(self.threads, self.staging.volumes)
-        used = {volume: self.staging.used_at_s(volume) for volume, size in held.items() if size}
+    async def collect_oldest(self, among: Set[str] | None = None) -> bool:
+        """Delete the chunks of the volume that was unused for longest; False if all are used.
+
+        Parameters
+        ----------
+        among
+            Only one of these; none: of all.
+        """
+        sizes = await in_thread(self.threads, self.staging.volumes)
+        held = [name for name, size in sizes.items() if size and (among is None or name in among)]
+        used = {volume: self.staging.used_at_s(volume) for volume in held}
         for volume in sorted(used, key=lambda name: used[name]):
             if await self.collect(volume):
                 return True
@@ -176,18 +187,26 @@ class Shelf:
             opened.pass_through(max(1, self._slots(opened, min(self._room(volume)))))
         return opened
 
-    def _slots(self, opened: OpenVolume, room_bytes: int) -> int:
-        return max(0, min(self.stream_bytes, room_bytes) // opened.staged.chunk_bytes)
+    def _slots(self, opened: OpenVolume, room_bytes: float) -> int:
+        return max(0, int(min(self.stream_bytes, room_bytes)) // opened.staged.chunk_bytes)
 
-    def _room(self, besides: str) -> tuple[int, int]:
-        """Return what quota and disk have for one volume, if all that is not protected goes."""
+    def own_room_bytes(self, volume: str) -> float:
+        """Return what is left of its person's part for more chunks of a volume."""
+        return self.holdings.left_bytes(volume, self.staging.volumes())
+
+    def _room(self, besides: str) -> tuple[float, float, float]:
+        """Return what quota, disk and person's part have, if all that is not protected goes."""
         held = self.staging.volumes()
         kept = {name for name in {*held, *self._open} if name != besides}
         kept = {name for name in kept if self.is_protected(name)}
         reserved = {name: self._reserved(name, held) for name in kept}
         free_bytes = self.staging.disk_room_bytes() + sum(held.values())
         taken_bytes = sum(reserved.values())
-        return self.staging.quota_bytes - taken_bytes, free_bytes - taken_bytes
+        return (
+            self.staging.quota_bytes - taken_bytes,
+            free_bytes - taken_bytes,
+            self.holdings.left_bytes(besides, reserved),
+        )
 
     def _reserved(self, volume: str, held: dict[str, int]) -> int:
         opened = self.at_hand(volume)
@@ -198,7 +217,12 @@ def _is_open(there: "asyncio.Future[OpenVolume]") -> bool:
     return there.done() and not there.cancelled() and there.exception() is None
 
 
-def _refuse(quota_bytes: int, disk_bytes: int) -> None:
+def _refuse(quota_bytes: float, disk_bytes: float, own_bytes: float) -> None:
+    if own_bytes < min(quota_bytes, disk_bytes):
+        raise QuotaExceeded(
+            "Your images leave no room for a chunk of this one.",
+            remedy="Try again when other runs of yours have ended, or ask the admin for more room.",
+        )
     remedy = "Try again when other runs have ended, or ask the backend's admin for more room."
     if disk_bytes < quota_bytes:
         raise DiskFull("The backend's disk has no room for a chunk of this image.", remedy=remedy)

@@ -9,23 +9,28 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from weakref import WeakValueDictionary
 
 from hmz_backend.identity.protocol import Principal
+from hmz_backend.runs.bell import wait_for
 from hmz_backend.runs.block_worker import BlockWorker
 from hmz_backend.runs.brief import Brief
 from hmz_backend.runs.driver import Driver
+from hmz_backend.runs.entrance import Entrance, Place
 from hmz_backend.runs.folder import RunFolder
 from hmz_backend.runs.journal import Journal
 from hmz_backend.runs.log import RunLog
 from hmz_backend.runs.opening import open_job
 from hmz_backend.runs.parts import Parts
 from hmz_backend.runs.state import StateKeeper
+from hmz_backend.shares.turn import Share
 from napari_hmz.errors import HmzError, InternalError, RunCancelled
-from napari_hmz.schema import OutputResult, Progress, Region, Run
+from napari_hmz.schema import Event, OutputResult, Progress, Progressed, Region, Run
 
 log = logging.getLogger(__name__)
+TOLD_S = 2.0  # how often a run that waits for its turn looks whether it has moved up
 CANCEL_S = 20.0  # a client gives an answer 30 s; what stops later is told by the run's events
 LAST_WORD_S = 10.0  # writing how a run ended takes a moment, unless its disk is full
 Results = tuple[OutputResult, ...]
@@ -36,7 +41,7 @@ class Active:
     """A run that has not ended."""
 
     state: StateKeeper
-    owner: Principal
+    place: Place
     work: "asyncio.Task[Results] | None" = None
     task: "asyncio.Task[None] | None" = None
     driver: Driver | None = None
@@ -58,12 +63,15 @@ class UnderWay:
         Does block tasks of the jobs entered here.
     brief
         Makes the brief of a run again whose file is lost.
+    entrance
+        Lets so many runs of one person go at a time.
     """
 
     root: Path
     parts: Parts
     worker: BlockWorker
     brief: Callable[[Run], Awaitable[Brief]]
+    entrance: Entrance
     _active: dict[str, Active] = field(default_factory=dict)
     _logs: MutableMapping[str, RunLog] = field(default_factory=WeakValueDictionary)
 
@@ -77,7 +85,8 @@ class UnderWay:
     def begin(self, owner: Principal, run: Run, run_log: RunLog) -> None:
         """Drive a run from where it is; `run_log` knows the last number given."""
         run_log.begun_after = run_log.number
-        active = Active(StateKeeper(run, run_log), owner)
+        share = self.parts.weights.share(owner, run.request.urgency)
+        active = Active(StateKeeper(run, run_log), self.entrance.enter(share, run.id))
         self._active[run.id] = active
         self.parts.volumes.use(run.request.volume)
         active.work = asyncio.create_task(self._work(active), name=f"work of run {run.id}")
@@ -90,7 +99,18 @@ class UnderWay:
     def progress(self, run: str) -> Progress | None:
         """Return how far a run is; none if it is not driven now."""
         active = self._active.get(run)
-        return None if active is None or active.driver is None else active.driver.progress()
+        if active is None:
+            return None
+        if active.driver is not None:
+            return active.driver.progress()
+        return None if active.place.admitted.is_set() else self._waiting(active)
+
+    def wait_s(self, share: Share, position: int) -> float | None:
+        """Return how long it takes until so many runs of a person have ended; none if unknown."""
+        drivers = [self._active[run].driver for run in self.entrance.going(share)]
+        left = [driver.progress().seconds_left for driver in drivers if driver is not None]
+        known = sorted(seconds for seconds in left if seconds is not None)
+        return known[position - 1] if 0 < position <= len(known) == len(drivers) else None
 
     def focus(self, run: str, region: Region) -> None:
         """Let the blocks that touch a region of the volume go first."""
@@ -145,6 +165,7 @@ class UnderWay:
             self.worker.jobs.pop(run.id, None)
             self._active.pop(run.id, None)
             self.parts.volumes.leave(run.request.volume)
+            self.entrance.leave(active.place)
 
     async def _conclude(self, active: Active) -> None:
         assert active.work is not None  # noqa: S101 # `begin` has made it
@@ -167,15 +188,36 @@ class UnderWay:
     async def _work(self, active: Active) -> Results:
         """Do a run; what is journalled by the time that something stops it is kept."""
         state, run = active.state, active.state.run
+        await self._await_turn(active)
         job = await open_job(self._folder(run), self.parts, lambda: self.brief(run))
         self.worker.jobs[run.id] = job
         journal = Journal(job, state.log)
         await journal.load()
-        share = self.parts.weights.share(active.owner, run.request.urgency)
-        active.driver = Driver(state, job, self.parts, journal, share)
+        aside = partial(self.entrance.stand_aside, active.place)
+        active.driver = Driver(state, job, self.parts, journal, active.place.share, aside)
         if active.focus is not None:
             active.driver.focus(active.focus)
         return await active.driver.drive()
+
+    async def _await_turn(self, active: Active) -> None:
+        """Wait until a run may go, and tell which place in the queue it has meanwhile."""
+        told, log = 0, active.state.log
+        while not active.place.admitted.is_set():
+            progress = self._waiting(active)
+            if progress.position != told:
+                told = progress.position
+                await log.append([partial(_progressed, progress=progress)])
+            await wait_for(active.place.admitted, TOLD_S)
+
+    def _waiting(self, active: Active) -> Progress:
+        position = self.entrance.ahead(active.place)
+        return active.state.run.progress.model_copy(
+            update={
+                "waiting_for": "queue",
+                "position": position,
+                "wait_s": self.wait_s(active.place.share, position),
+            }
+        )
 
     def _folder(self, run: Run) -> RunFolder:
         return RunFolder(self.root / run.id)
@@ -183,6 +225,10 @@ class UnderWay:
 
 def _is_ending(active: Active) -> bool:
     return active.cancelled or (active.work is not None and active.work.done())
+
+
+def _progressed(number: int, progress: Progress) -> Event:
+    return Progressed(number=number, progress=progress)
 
 
 def _cancelled(run: Run) -> RunCancelled:

@@ -50,6 +50,11 @@ class Volumes:
     credit_bytes: int
     _chores: "set[asyncio.Task[object]]" = field(default_factory=set)
 
+    async def start(self) -> None:
+        """Learn whose the volumes are that are there."""
+        for volume, holder in await self.database.read(records.volume_holders):
+            self.shelf.holdings.add(volume, holder)
+
     async def announce(self, owner: Principal, request: VolumeRequest) -> Volume:
         """Return the volume for this announcement: the one that is there, or a new one.
 
@@ -71,6 +76,7 @@ class Volumes:
         known = None if row is None else VolumeRequest.model_validate_json(row.request)
         volume = uuid4().hex if row is None else row.id
         kept = request if known is None else merged(known, request)
+        self.shelf.holdings.add(volume, (owner.issuer, owner.subject))
         opened = await self.shelf.open(volume, kept)
         kept = kept.model_copy(update={"mode": self.shelf.settle(volume, request.mode)})
         at = now() if row is None else row.created_at
@@ -218,6 +224,7 @@ class Volumes:
 
     async def _store(self, staged: StagedVolume, volume: str, key: str, body: bytes) -> None:
         """Keep a chunk; for its sake, volumes that nobody uses go, the oldest first."""
+        await self._make_own_room(volume, len(body))
         while True:
             try:
                 await in_thread(self.threads, self._keep, staged, volume, key, body)
@@ -226,6 +233,14 @@ class Volumes:
                     raise
             else:
                 return
+
+    async def _make_own_room(self, volume: str, more_bytes: int) -> None:
+        """Let other volumes of the same person go, if theirs take too much together."""
+        while self.shelf.holdings.most_bytes and self.shelf.own_room_bytes(volume) < more_bytes:
+            if not await self.shelf.collect_oldest(self.shelf.holdings.beside(volume)):
+                raise QuotaExceeded(
+                    f"Images of one person may take {self.shelf.holdings.most_bytes} bytes here."
+                )
 
     def _keep(self, staged: StagedVolume, volume: str, key: str, body: bytes) -> None:
         array = staged.decoder.decode(body)
