@@ -1,14 +1,14 @@
 """How much a link carries: learnt while it is full, remembered for the plans of later runs."""
 
 import json
-import os
-import tempfile
 from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
+
+from napari_hmz.whole_file import write_whole
 
 WINDOW_S = 1.0
 LEAST_CHUNKS = 4
@@ -93,11 +93,8 @@ class LinkRates:
         if bytes_per_s is None:
             return
         with suppress(OSError):
-            self.file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            handle, temporary = tempfile.mkstemp(dir=self.file.parent, suffix=".new")
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump({**self._all(), url: round(bytes_per_s)}, file)
-            Path(temporary).replace(self.file)
+            content = json.dumps({**self._all(), url: round(bytes_per_s)})
+            write_whole(self.file, content.encode())
 
     def _all(self) -> Mapping[str, object]:
         try:

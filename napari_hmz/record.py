@@ -5,9 +5,7 @@ No token is ever in it.
 """
 
 import hashlib
-import os
 import re
-import tempfile
 import time
 import uuid
 from contextlib import suppress
@@ -20,6 +18,7 @@ from pydantic import ValidationError
 from napari_hmz.schema import Run, RunRequest
 from napari_hmz.schema.base import Message
 from napari_hmz.sources.protocol import Origin
+from napari_hmz.whole_file import write_whole
 
 _KEPT_S = 90 * 24 * 3600
 
@@ -81,10 +80,7 @@ class RunRecords:
         """Write a record, whole or not at all, and drop those of long ago."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._drop_old()
-        handle, temporary = tempfile.mkstemp(dir=self._folder, suffix=".new")  # mode 0600
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(record.model_dump_json(indent=1))
-        Path(temporary).replace(self._file(record.run))
+        write_whole(self._file(record.run), record.model_dump_json(indent=1).encode())
 
     def get(self, run_id: str) -> RunRecord | None:
         """Return the record of a run; none if this machine did not start it."""

@@ -3,9 +3,6 @@
 One folder per backend. Nothing in it is needed: what is damaged or missing is as if never kept.
 """
 
-import hashlib
-import os
-import tempfile
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +11,7 @@ from pydantic import ValidationError
 
 from napari_hmz.schema import ModelCard
 from napari_hmz.schema.base import Message
+from napari_hmz.whole_file import safe_name, write_whole
 
 LARGEST_PICTURE = 4 * 2**20
 """Bytes; a larger picture is shown but not kept."""
@@ -45,7 +43,7 @@ class KeptCards:
         """Keep these cards, and forget pictures of others; a full disk is no reason to fail."""
         kept = Kept(at_s=at_s, cards=tuple(cards))
         with suppress(OSError):
-            self._write(self._folder / "cards.json", kept.model_dump_json().encode())
+            write_whole(self._folder / "cards.json", kept.model_dump_json().encode())
             named = {self._picture_file(card) for card in kept.cards}
             for file in self._folder.glob("*.picture"):
                 if file not in named:
@@ -62,7 +60,7 @@ class KeptCards:
         """Keep the thumbnail of a card."""
         if len(picture) <= LARGEST_PICTURE:
             with suppress(OSError):
-                self._write(self._picture_file(card), picture)
+                write_whole(self._picture_file(card), picture)
 
     def picture(self, card: ModelCard) -> bytes | None:
         """Return the thumbnail of a card; None if it was not kept."""
@@ -73,19 +71,7 @@ class KeptCards:
 
     def _picture_file(self, card: ModelCard) -> Path:
         # The digest covers the picture, too; both are a stranger's words and no file names.
-        return self._folder / f"{_name(f'{card.digest} {card.thumbnail}')}.picture"
-
-    def _write(self, file: Path, content: bytes) -> None:
-        """Write a file whole or not at all, for its user only."""
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle, temporary = tempfile.mkstemp(dir=self._folder, suffix=".new")
-        try:
-            with os.fdopen(handle, "wb") as opened:
-                opened.write(content)
-            Path(temporary).replace(file)
-        except OSError:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        return self._folder / f"{safe_name(f'{card.digest} {card.thumbnail}')}.picture"
 
 
 def kept_cards(state_dir: Path, backend: str) -> KeptCards:
@@ -98,8 +84,4 @@ def kept_cards(state_dir: Path, backend: str) -> KeptCards:
     backend
         Its address; of this machine's own, whose address changes, `local` and its engine.
     """
-    return KeptCards(state_dir / "catalogue" / _name(backend))
-
-
-def _name(words: str) -> str:
-    return hashlib.sha256(words.encode()).hexdigest()[:32]
+    return KeptCards(state_dir / "catalogue" / safe_name(backend))

@@ -4,11 +4,8 @@ A value is kept while it differs from what the card proposes, and given back as 
 card: a new version of a model takes over what still makes sense.
 """
 
-import hashlib
 import json
-import os
 import re
-import tempfile
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
@@ -19,6 +16,7 @@ from pydantic import ValidationError
 from napari_hmz.form.fields import KNOWN_TYPES, Form, form_of
 from napari_hmz.schema import ModelCard, ParameterSpec, ParameterValue, resolve_parameters
 from napari_hmz.schema.base import Message
+from napari_hmz.whole_file import safe_name, write_whole
 
 VERSION = 1
 MOST_FORMS = 200
@@ -83,7 +81,7 @@ class RememberedValues:
             others = [one for one in self._read() if (one.model, one.form) != (card.id, digest)]
             self._kept = (mine, *others)[:MOST_FORMS]
             with suppress(OSError):
-                self._write(_File(kept=self._kept))
+                write_whole(self._file, _File(kept=self._kept).model_dump_json().encode())
 
     def _read(self) -> tuple[_Kept, ...]:
         if self._kept is None:
@@ -94,36 +92,22 @@ class RememberedValues:
             self._kept = found.kept if found.version == VERSION else ()
         return self._kept
 
-    def _write(self, content: _File) -> None:
-        self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle, temporary = tempfile.mkstemp(dir=self._file.parent, suffix=".new")  # mode 0600
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as opened:
-                opened.write(content.model_dump_json())
-            Path(temporary).replace(self._file)
-        except OSError:
-            Path(temporary).unlink(missing_ok=True)
-            raise
-
 
 def remembered_values(state_dir: Path, backend: str) -> RememberedValues:
     """Return what is remembered of a backend's models.
 
     Parameters
     ----------
-    state_dir
-        As `ClientSettings.state_dir`.
-    backend
-        Its address; of this machine's own, whose address changes, `local` and its engine.
+    state_dir, backend
+        As of `napari_hmz.catalogue.kept_cards`.
     """
-    name = hashlib.sha256(backend.encode()).hexdigest()[:32]
-    return RememberedValues(state_dir / "forms" / f"{name}.json")
+    return RememberedValues(state_dir / "forms" / f"{safe_name(backend)}.json")
 
 
 def _digest(card: ModelCard) -> str:
     specs = {name: spec.model_dump(mode="json") for name, spec in card.parameters.items()}
     text = json.dumps(specs, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    return safe_name(text)
 
 
 def _specs(form: Form) -> dict[str, ParameterSpec]:

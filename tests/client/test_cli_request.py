@@ -7,20 +7,11 @@ import pytest
 
 from napari_hmz.cli.request import ImageWords
 from napari_hmz.errors import AxesMismatch
-from napari_hmz.schema import ModelCard
+from napari_hmz.schema import InputSpec
+from napari_hmz.testing.fake_card import fake_card
 
-CARD = ModelCard.model_validate(
-    {
-        "id": "m",
-        "version": "1",
-        "name": "M",
-        "summary": "",
-        "task": "restoration",
-        "digest": "",
-        "inputs": [{"name": "image", "axes": ["c", "y", "x"], "channels": ["one", "two"]}],
-        "outputs": [{"name": "image", "kind": "image", "axes": ["y", "x"], "dtype": "uint8"}],
-    }
-)
+CHANNELS = InputSpec(name="image", axes=("c", "y", "x"), channels=("one", "two"))
+CARD = fake_card({}).model_copy(update={"inputs": (CHANNELS,)})
 
 
 def words(source: Path, *beside: Path) -> ImageWords:

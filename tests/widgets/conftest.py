@@ -10,6 +10,8 @@ from typing import Any
 from weakref import WeakSet
 
 import pytest
+from napari.components import ViewerModel
+from numpy.typing import NDArray
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QApplication
@@ -18,6 +20,7 @@ from hmz_widgets.bridge import Bridge
 from hmz_widgets.dock import ModelZoo
 from hmz_widgets.layers import Picture
 from hmz_widgets.model_page import ModelPage
+from hmz_widgets.object_dock import ObjectDock
 from napari_hmz.schema import ModelCard
 from napari_hmz.testing.fake_client import FakeClient
 from napari_hmz.testing.fake_source import FakeSource
@@ -84,6 +87,41 @@ def open_zoo(make_napari_viewer_proxy: Untyped, make_card: MakeCard, qtbot: QtBo
         return Zoo(viewer, dock, client)
 
     return open_it
+
+
+@pytest.fixture
+def start_run(
+    open_zoo: OpenZoo, make_card: MakeCard, qtbot: QtBot
+) -> Callable[[NDArray[Any]], Zoo]:
+    """Open a dock, run its model on an image, and wait until one of the blocks is done.
+
+    The others wait at the gate of the client.
+    """
+
+    def start(image: NDArray[Any]) -> Zoo:
+        gate = threading.Semaphore(0)
+        zoo = open_zoo(FakeClient([make_card()], gate=gate))
+        zoo.viewer.add_image(image, name="cells")
+        zoo.page.desk.run_button.click()
+        gate.release()
+        qtbot.waitUntil(lambda: "1 of " in zoo.page.status.line)
+        return zoo
+
+    return start
+
+
+@pytest.fixture
+def viewer() -> ViewerModel:
+    """A viewer without a window."""
+    return ViewerModel()
+
+
+@pytest.fixture
+def object_dock(viewer: ViewerModel, qtbot: QtBot) -> ObjectDock:
+    """The dock of the object table, for the viewer without a window."""
+    made = ObjectDock(viewer)
+    qtbot.addWidget(made)
+    return made
 
 
 @pytest.fixture(autouse=True)

@@ -24,24 +24,15 @@ pytestmark = pytest.mark.gui
 IMAGE = np.random.default_rng(1).integers(0, 100, (40, 33)).astype(np.uint8)
 
 
-def gated(make_card: MakeCard) -> tuple[FakeClient, threading.Semaphore]:
-    gate = threading.Semaphore(0)
-    return FakeClient([make_card()], gate=gate), gate
-
-
 def test_closing_the_viewer_leaves_the_run_going(
-    open_zoo: OpenZoo, make_card: MakeCard, qtbot: QtBot
+    start_run: Callable[..., Untyped], qtbot: QtBot
 ) -> None:
-    client, gate = gated(make_card)
-    zoo = open_zoo(client)
-    zoo.viewer.add_image(IMAGE)
-    zoo.page.desk.run_button.click()
-    gate.release()
-    qtbot.waitUntil(lambda: "1 of 9" in zoo.page.status.line)
+    zoo = start_run(IMAGE)
+    client = zoo.client
     zoo.viewer.close()
     qtbot.waitUntil(lambda: client.closed)
     assert not client.runs_started[0].cancelled.is_set()
-    gate.release(8)
+    client.gate.release(8)
 
 
 def test_no_backend_is_said_and_can_be_tried_again(

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from napari_hmz.form import Field, form_of, number_line, parse_text, proposed_axes
 from napari_hmz.form.fields import field_of
 from napari_hmz.form.text import write_text
-from napari_hmz.schema import Choice, InputSpec, ModelCard, ParameterSpec, ParameterValue
+from napari_hmz.schema import Choice, InputSpec, ParameterSpec, ParameterValue
+from napari_hmz.testing.fake_card import fake_card
 
 ends = st.none() | st.floats(allow_nan=True, allow_infinity=True)
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
@@ -28,22 +29,6 @@ specs = st.builds(
         max_size=3,
     ).map(tuple),
 )
-
-
-def card(parameters: dict[str, ParameterSpec]) -> ModelCard:
-    return ModelCard.model_validate(
-        {
-            "id": "m",
-            "version": "1",
-            "name": "M",
-            "summary": "",
-            "task": "restoration",
-            "digest": "",
-            "inputs": [{"name": "image", "axes": ["y", "x"]}],
-            "outputs": [{"name": "image", "kind": "image", "axes": ["y", "x"], "dtype": "uint8"}],
-            "parameters": parameters,
-        }
-    )
 
 
 CASES: list[tuple[ParameterSpec, str, ParameterValue]] = [
@@ -84,7 +69,7 @@ def test_every_kind_of_parameter_gets_its_field(
 
 @given(specs)
 def test_no_card_breaks_the_mapper(spec: ParameterSpec) -> None:
-    form = form_of(card({"p": spec}))
+    form = form_of(fake_card({"p": spec}))
     (field,) = form.fields
     assert form.visible(form.start()) == {"p"}
     assert field.label.strip() or spec.title
@@ -144,7 +129,7 @@ def test_a_default_outside_its_own_range_is_clamped_and_said() -> None:
 
 def test_a_field_that_does_not_matter_is_hidden() -> None:
     form = form_of(
-        card(
+        fake_card(
             {
                 "method": ParameterSpec(type="string", default="otsu"),
                 "level": ParameterSpec(
@@ -159,7 +144,7 @@ def test_a_field_that_does_not_matter_is_hidden() -> None:
 
 def test_faults_stand_at_their_field() -> None:
     form = form_of(
-        card(
+        fake_card(
             {
                 "a": ParameterSpec(type="number", default=1, maximum=2),
                 "b": ParameterSpec(type="hologram", default=1, maximum=2),

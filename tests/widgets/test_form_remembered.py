@@ -7,6 +7,7 @@ import pytest
 
 from napari_hmz.form import form_of, remembered_values
 from napari_hmz.schema import ModelCard, ParameterValue
+from napari_hmz.testing.fake_card import fake_card
 
 SPECS: dict[str, object] = {
     "diameter": {"type": "number", "default": 30, "minimum": 5, "maximum": 300},
@@ -27,19 +28,7 @@ USED: dict[str, ParameterValue] = {
 
 
 def card(**changed: object) -> ModelCard:
-    return ModelCard.model_validate(
-        {
-            "id": "m",
-            "version": "1",
-            "name": "M",
-            "summary": "",
-            "task": "restoration",
-            "digest": "",
-            "inputs": [{"name": "image", "axes": ["y", "x"]}],
-            "outputs": [{"name": "image", "kind": "image", "axes": ["y", "x"], "dtype": "uint8"}],
-            "parameters": SPECS | changed,
-        }
-    )
+    return fake_card(SPECS | changed)
 
 
 def used(folder: Path, model: ModelCard, backend: str = "b") -> dict[str, ParameterValue]:

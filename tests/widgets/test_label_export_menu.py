@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pytest
 import zarr
-from napari.components import ViewerModel
 from pytestqt.qtbot import QtBot
 
 from hmz_widgets.label_export import label_image
@@ -20,15 +19,8 @@ Untyped = Any
 
 
 @pytest.fixture
-def viewer() -> Untyped:
-    return ViewerModel()
-
-
-@pytest.fixture
-def dock(viewer: Untyped, qtbot: QtBot) -> ObjectDock:
-    made = ObjectDock(viewer)
-    qtbot.addWidget(made)
-    return made
+def dock(object_dock: ObjectDock) -> ObjectDock:
+    return object_dock
 
 
 @pytest.fixture

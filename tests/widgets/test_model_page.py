@@ -94,18 +94,11 @@ def test_labels_fill_while_chunks_come(
     assert zoo.page.desk.run_button.isEnabled()
 
 
-def test_cancelling_keeps_what_is_done(
-    open_zoo: OpenZoo, make_card: MakeCard, qtbot: QtBot
-) -> None:
-    client, gate = gated(make_card)
-    zoo = open_zoo(client)
-    zoo.viewer.add_image(IMAGE)
-    zoo.page.desk.run_button.click()
-    gate.release()
-    qtbot.waitUntil(says(zoo, "1 of 9"))
+def test_cancelling_keeps_what_is_done(start_run: Callable[..., Zoo], qtbot: QtBot) -> None:
+    zoo = start_run(IMAGE)
     zoo.page.desk.cancel_button.click()
     qtbot.waitUntil(idle(zoo))
-    assert client.runs_started[0].cancelled.is_set()
+    assert zoo.client.runs_started[0].cancelled.is_set()
     assert "Cancelled" in zoo.page.status.line
     (layer,) = labels_of(zoo.viewer)
     assert layer.data[:16, :16].any()
@@ -113,17 +106,12 @@ def test_cancelling_keeps_what_is_done(
 
 
 def test_removing_layers_during_a_run_does_no_harm(
-    open_zoo: OpenZoo, make_card: MakeCard, qtbot: QtBot
+    start_run: Callable[..., Zoo], qtbot: QtBot
 ) -> None:
-    client, gate = gated(make_card)
-    zoo = open_zoo(client)
-    zoo.viewer.add_image(IMAGE, name="cells")
-    zoo.page.desk.run_button.click()
-    gate.release()
-    qtbot.waitUntil(says(zoo, "1 of 9"))
+    zoo = start_run(IMAGE)
     zoo.viewer.layers.clear()
     mine = zoo.viewer.add_labels(np.zeros((40, 33), int), name="cells labels (threshold)")
-    gate.release(8)
+    zoo.client.gate.release(8)
     qtbot.waitUntil(idle(zoo))
     assert zoo.page.status.line == "Done."
     assert not mine.data.any(), "a layer of the same name is not ours"

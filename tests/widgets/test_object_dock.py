@@ -31,15 +31,8 @@ def cells() -> Untyped:
 
 
 @pytest.fixture
-def viewer() -> Untyped:
-    return ViewerModel()
-
-
-@pytest.fixture
-def dock(viewer: Untyped, qtbot: QtBot) -> ObjectDock:
-    made = ObjectDock(viewer)
-    qtbot.addWidget(made)
-    return made
+def dock(object_dock: ObjectDock) -> ObjectDock:
+    return object_dock
 
 
 def measured(dock: ObjectDock, qtbot: QtBot) -> ObjectTable:

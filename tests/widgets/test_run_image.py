@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from napari.components import ViewerModel
 from pytestqt.qtbot import QtBot
 
 from hmz_widgets.run_image import RunImage
@@ -22,11 +21,6 @@ def a_run(**progress: int) -> Run:
     run = fake_run(region={"y": (0, 12), "x": (0, 15)})
     how = Progress.model_validate(progress)
     return run.model_copy(update={"state": "running", "progress": how})
-
-
-@pytest.fixture
-def viewer() -> Untyped:
-    return ViewerModel()
 
 
 @pytest.fixture

@@ -66,6 +66,16 @@ def shown(open_zoo: OpenZoo, client: FakeClient, qtbot: QtBot) -> Callable[[], U
     return open_it
 
 
+@pytest.fixture
+def done(shown: Callable[[], Untyped], client: FakeClient) -> Untyped:
+    """The dock on the page, with a run chosen that is done."""
+    run = start(client)
+    end(client, run)
+    zoo = shown()
+    zoo.dock.runs_page.choose(run.id)
+    return zoo
+
+
 def listed(page: RunsPage) -> int:
     return page.table.rowCount()
 
@@ -126,35 +136,27 @@ def test_a_run_under_way_is_taken_up_and_its_labels_grow(
     assert labels.metadata["hmz"]["run"] == run.id
 
 
-def test_enter_loads_a_run_that_is_done(
-    shown: Callable[[], Untyped], client: FakeClient, qtbot: QtBot
-) -> None:
-    run = start(client)
-    end(client, run)
-    zoo = shown()
-    page = zoo.dock.runs_page
-    page.choose(run.id)
+def test_enter_loads_a_run_that_is_done(done: Untyped, qtbot: QtBot) -> None:
+    zoo, page = done, done.dock.runs_page
+    run = page.chosen().run
     qtbot.keyClick(page.view, Qt.Key.Key_Return)  # type: ignore[no-untyped-call] # as pytest-qt has it
     qtbot.waitUntil(lambda: len(zoo.viewer.layers) == 1)
-    qtbot.waitUntil(lambda: not page.followed.is_following(run.id))
+    qtbot.waitUntil(lambda: not page.followed.is_following(run))
     np.testing.assert_array_equal(zoo.viewer.layers[0].data, (IMAGE > 50).astype(int))
 
 
 def test_layers_that_are_there_are_selected_and_not_loaded_again(
-    shown: Callable[[], Untyped], client: FakeClient, qtbot: QtBot
+    done: Untyped, qtbot: QtBot
 ) -> None:
-    run = start(client)
-    end(client, run)
-    zoo = shown()
-    page = zoo.dock.runs_page
-    page.choose(run.id)
+    zoo, page = done, done.dock.runs_page
+    run = page.chosen().run
     page.actions.open.trigger()
     qtbot.waitUntil(lambda: len(zoo.viewer.layers) == 1)
     other = zoo.viewer.add_image(IMAGE)
     zoo.viewer.layers.selection = {other}
     page.actions.open.trigger()
     assert len(zoo.viewer.layers) == 2
-    assert [layer.metadata["hmz"]["run"] for layer in zoo.viewer.layers.selection] == [run.id]
+    assert [layer.metadata["hmz"]["run"] for layer in zoo.viewer.layers.selection] == [run]
 
 
 def test_a_run_is_cancelled_and_goes_on_when_retried(
@@ -219,15 +221,12 @@ def test_an_open_layer_sends_the_image_that_a_run_lacks(
 
 
 def test_a_run_is_removed_only_once_the_person_agrees(
-    shown: Callable[[], Untyped], client: FakeClient, qtbot: QtBot
+    done: Untyped, client: FakeClient, qtbot: QtBot
 ) -> None:
-    run = start(client)
-    end(client, run)
-    page = shown().dock.runs_page
-    page.choose(run.id)
+    page = done.dock.runs_page
     page.actions.remove.trigger()
     page.removal.no.click()
-    assert client.runs_started == [run]
+    assert client.runs_started
     page.actions.remove.trigger()
     page.removal.yes.click()
     qtbot.waitUntil(lambda: listed(page) == 0)

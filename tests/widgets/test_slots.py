@@ -29,11 +29,6 @@ DIAMETER = {
 
 
 @pytest.fixture
-def viewer() -> ViewerModel:
-    return ViewerModel()
-
-
-@pytest.fixture
 def slot(qtbot: QtBot, viewer: ViewerModel) -> Iterator[ImageSlot]:
     slot = ImageSlot(viewer)
     qtbot.addWidget(slot.native)
