@@ -18,6 +18,7 @@ from benchmarks import (
     passthrough,
     planes,
     shares,
+    stall,
     stitching,
 )
 from benchmarks.figure import Figure
@@ -35,6 +36,7 @@ BENCHMARKS: Mapping[str, Callable[[], Iterator[Figure]]] = {
     "planes": planes.figures,
     "shares": shares.figures,
     "stitching": stitching.figures,
+    "stall": stall.figures,
     "faults": faults.figures,
     "long": long.figures,
 }

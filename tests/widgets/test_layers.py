@@ -149,56 +149,15 @@ def done(region: Region) -> ChunkDone:
     return ChunkDone(number=1, output="labels", key="c/0", region=region, final=False, digest="d")
 
 
-@pytest.fixture
-def stack(qtbot: QtBot, make_card: MakeCard) -> tuple[ViewerModel, OutputLayer, list[str]]:
+def test_a_removed_layer_is_left_alone_at_the_end(make_card: MakeCard, qtbot: QtBot) -> None:
     viewer = ViewerModel()
     image = picture(viewer.add_image(np.zeros((4, 20, 30), np.uint8)), ZYX)
     run, canvas = begun(image, make_card)
     output = OutputLayer(viewer, canvas, image, run)
     refreshed: list[str] = []
     viewer.layers[-1].events.set_data.connect(lambda: refreshed.append("now"))
-    return viewer, output, refreshed
-
-
-Stack = tuple[ViewerModel, OutputLayer, list[str]]
-
-
-def test_many_chunks_are_one_redrawing(qtbot: QtBot, stack: Stack) -> None:
-    _, output, refreshed = stack
-    for _ in range(50):
-        output.mark({"z": (0, 4), "y": (0, 20), "x": (0, 30)})
-    qtbot.waitUntil(lambda: len(refreshed) == 1)
-    qtbot.wait(2 * output.pause_ms())
-    assert len(refreshed) == 1
-
-
-def test_what_is_not_on_show_is_not_redrawn(qtbot: QtBot, stack: Stack) -> None:
-    viewer, output, refreshed = stack
-    viewer.dims.set_current_step(0, 3)
-    refreshed.clear()
-    output.mark({"z": (0, 2), "y": (0, 20), "x": (0, 30)})
-    qtbot.wait(2 * output.pause_ms())
-    assert not refreshed
-    output.mark({"z": (2, 4), "y": (0, 20), "x": (0, 30)})
-    qtbot.waitUntil(lambda: bool(refreshed))
-
-
-def test_slow_redrawing_is_done_less_often(stack: Stack) -> None:
-    viewer, output, _ = stack
-    assert output.pause_ms() == 100
-    output._last_ms = 300.0
-    assert output.pause_ms() == 1200
-    viewer.dims.ndisplay = 3
-    output._last_ms = 1.0
-    assert output.pause_ms() == 500
-
-
-def test_a_removed_layer_is_not_redrawn(qtbot: QtBot, stack: Stack) -> None:
-    viewer, output, refreshed = stack
     viewer.layers.clear()
     refreshed.clear()
-    output.mark({"z": (0, 4), "y": (0, 20), "x": (0, 30)})
-    qtbot.wait(2 * output.pause_ms())
     output.finish()
     assert not refreshed
 

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 from pytestqt.qtbot import QtBot
 
-from hmz_widgets.status import StatusView, duration, error_text, result_line, standing_line
+from hmz_widgets.status import (
+    PAUSE_MS,
+    StatusView,
+    duration,
+    error_text,
+    result_line,
+    standing_line,
+)
 from napari_hmz.errors import HmzError, QuotaExceeded, VoxelSizeMismatch
 from napari_hmz.live import Ended, perform
 from napari_hmz.schema import ModelCard, OutputResult, Run
@@ -94,6 +101,28 @@ def test_new_work_forgets_old_trouble(qtbot: QtBot) -> None:
     assert (view._bar.value(), view._bar.maximum()) == (3, 9)
     view.rest("Done.")
     assert not view._bar.isVisible()
+    assert view.line == "Done."
+
+
+def test_of_many_standings_only_the_newest_is_shown(qtbot: QtBot) -> None:
+    view = StatusView()
+    qtbot.addWidget(view.native)
+    shown: list[int] = []
+    view._bar.valueChanged.connect(shown.append)
+    for done in range(1, 100):
+        view.advance(Standing("computing", blocks_done=done, blocks_total=99))
+    qtbot.waitUntil(lambda: bool(view._bar.value() == 99))
+    assert shown == [1, 99]
+    assert view.line.startswith("99 of 99 blocks")
+
+
+def test_the_last_word_is_not_overtaken_by_a_standing_that_waits(qtbot: QtBot) -> None:
+    view = StatusView()
+    qtbot.addWidget(view.native)
+    for done in (1, 2):
+        view.advance(Standing("computing", blocks_done=done, blocks_total=9))
+    view.rest("Done.")
+    qtbot.wait(2 * PAUSE_MS)
     assert view.line == "Done."
 
 

@@ -14,6 +14,7 @@ from hmz_widgets.backend import Backend
 from hmz_widgets.bridge import Bridge
 from hmz_widgets.drop import ZarrDrop
 from hmz_widgets.header import Header
+from hmz_widgets.layers import ready_labels
 from hmz_widgets.model_page import ModelPage
 from hmz_widgets.preferences import preferences
 from hmz_widgets.runs_page import RunsPage
@@ -63,6 +64,7 @@ class ModelZoo(QWidget):  # type: ignore[misc] # Qt has no types that mypy can f
         self.runs_page = RunsPage(napari_viewer, self.backend, self.bridge)
         self._lay_out()
         ZarrDrop(self, self._dropped)
+        ready_labels()
         self.destroyed.connect(partial(_close, self.__dict__))
         self.backend.find(start=wishes.start)
 

@@ -6,24 +6,20 @@ nothing of napari: worker threads read its data, never the layer.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from time import perf_counter
 from typing import Any, Protocol
 
 import numpy as np
-from qtpy.QtCore import QTimer
+from napari.layers import Labels
 
 from hmz_widgets.appearance import Look, described, looks
 from hmz_widgets.geometry import Geometry
+from hmz_widgets.redrawing import Redrawing
 from hmz_widgets.sight import view_of
 from napari_hmz.form import levels_of
 from napari_hmz.live import Canvas
-from napari_hmz.schema import Axes, AxisName, Region, Run
+from napari_hmz.schema import Axes, AxisName, Region, Run, full_region
 from napari_hmz.schema.output_document import LABEL_KINDS
 
-REFRESH_SHARE = 4
-"""Redrawing a layer may take one part in so many of the main thread's time."""
-FLOOR_2D_MS = 100
-FLOOR_3D_MS = 500
 _FIXED_CONTRAST = LABEL_KINDS | {"probabilities"}
 
 
@@ -145,6 +141,14 @@ def _shear_matrix(shear: Any, ndim: int) -> Any:  # noqa: ANN401 # numpy in, num
     return matrix
 
 
+def ready_labels() -> None:
+    """Have napari load what its first labels layer needs: else that comes when results are there.
+
+    Its colours are counted by compiled code, which takes a fourth of a second to load.
+    """
+    Labels(np.zeros((1, 1), np.uint32))
+
+
 class OutputLayer:
     """New layers that show a canvas, redrawn while it fills and not too often.
 
@@ -157,28 +161,16 @@ class OutputLayer:
         self._viewer, self._canvas = viewer, canvas
         self._image, self._run = image, run
         self._start = {axis: ends[0] for axis, ends in run.plan.region.items()}
-        self._edited = False
         self._looks = looks(canvas.output, image.axes)
         self._axes = self._looks[0].axes(canvas.output)
         self._layers = [
             self._add(look, look.part(canvas.array, canvas.output)) for look in self._looks
         ]
-        self._dirty: list[Region] = []
-        self._timer = QTimer()
-        self._timer.setSingleShot(True)
-        self._timer.timeout.connect(self._redraw)
-        self._last_ms = 0.0
+        self._redrawing = Redrawing(viewer, self._axes, self._present, self._span)
 
     def mark(self, region: Region) -> None:
         """Note that a region has new values; the layer is redrawn soon."""
-        self._dirty.append(region)
-        if not self._timer.isActive():
-            self._timer.start(self.pause_ms())
-
-    def pause_ms(self) -> int:
-        """Return how long to gather changes: longer the longer the last redrawing took."""
-        floor = FLOOR_3D_MS if self._viewer.dims.ndisplay == 3 else FLOOR_2D_MS  # noqa: PLR2004  # dimensions
-        return max(floor, round(REFRESH_SHARE * self._last_ms))
+        self._redrawing.mark(region)
 
     def looked_at(self) -> Region:
         """Return the part of the volume that is looked at; empty if it is all of it."""
@@ -197,22 +189,21 @@ class OutputLayer:
     def remove(self) -> None:
         """Take the layers out of the viewer, unless the person has painted in them."""
         self.close()
-        if self._edited:
+        if self._redrawing.is_painted_in:
             return
         for layer in self._present():
             self._viewer.layers.remove(layer)
 
     def finish(self) -> None:
         """Redraw a last time, whatever is on show."""
-        self._timer.stop()
-        self._dirty.clear()
+        self.close()
         for layer in self._present():
             self._span(layer)
             layer.refresh()
 
     def close(self) -> None:
         """Stop redrawing; the layer stays."""
-        self._timer.stop()
+        self._redrawing.stop()
 
     @property
     def is_in_file(self) -> bool:
@@ -224,7 +215,7 @@ class OutputLayer:
 
         Layers that the person has painted in stay as they are.
         """
-        if self._edited:
+        if self._redrawing.is_painted_in:
             return
         for place, old in enumerate(self._layers):
             if old in self._present():
@@ -266,39 +257,11 @@ class OutputLayer:
         return new
 
     def _painted(self, _event: object = None) -> None:
-        self._edited = True
-
-    def _redraw(self) -> None:
-        regions, self._dirty = self._dirty, []
-        layers = [layer for layer in self._present() if layer.visible]
-        if not layers or not any(map(self._on_show, regions)):
-            return
-        began = perf_counter()
-        for layer in layers:
-            self._span(layer)
-            layer.refresh(extent=False, thumbnail=False, highlight=False)
-        self._last_ms = 1000 * (perf_counter() - began)
+        self._redrawing.painted(full_region(self._canvas.output.shape))
 
     def _present(self) -> list[Any]:
         """Return those of the layers that are still in the viewer."""
         return [own for own in self._layers if any(own == layer for layer in self._viewer.layers)]
-
-    def _on_show(self, region: Region) -> bool:
-        """Return whether a region cuts what the viewer shows: the slices of the hidden axes."""
-        return all(
-            region[axis][0] <= place < region[axis][1] for axis, place in self._hidden().items()
-        )
-
-    def _hidden(self) -> dict[AxisName, int]:
-        """Return the axes that the viewer does not display, with the index that it shows."""
-        dims, layer, axes = self._viewer.dims, self._layers[0], self._axes
-        point = layer.world_to_data(dims.point)
-        shown = {axis - (dims.ndim - layer.ndim) for axis in dims.displayed}
-        return {
-            axis: round(float(point[place]))
-            for place, axis in enumerate(axes)
-            if place not in shown
-        }
 
     def _span(self, layer: Any) -> None:  # noqa: ANN401 # napari's layer
         """Let the contrast of an image follow the values that have arrived."""

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from hmz_widgets.activity import Activity
 from hmz_widgets.bridge import Bridge
+from hmz_widgets.collector import Truce
 from hmz_widgets.gaze import Gaze
 from hmz_widgets.layers import OutputLayer, Picture
 from hmz_widgets.object_dock import open_table
@@ -16,6 +18,7 @@ from hmz_widgets.status import StatusView, result_line
 from napari_hmz.errors import HmzError, RunFailed, from_problem
 from napari_hmz.live import Advanced, Begun, Broken, Ended, Filled, Update, WatchedRun
 from napari_hmz.schema import Region
+from napari_hmz.standing import Standing
 
 
 class RunView:
@@ -30,7 +33,8 @@ class RunView:
     bridge, status
         Carry out and show.
     passing
-        Whether the layers make way for others soon: then nothing is offered to do with them.
+        Whether the layers make way for others soon: then nothing is offered to do with them, and
+        napari's activity dock does not show the run.
     """
 
     def __init__(
@@ -45,6 +49,8 @@ class RunView:
         self._viewer, self._image = viewer, image
         self._passing = passing
         self._bridge, self._status = bridge, status
+        self._activity = None if passing else Activity(image.name, self.cancel)
+        self._truce: Truce | None = None
         self.error: HmzError | None = None
         self._handle: WatchedRun | None = None
         self._unwanted = False
@@ -61,7 +67,7 @@ class RunView:
         if isinstance(update, Filled):
             self._outputs[update.output].mark(update.region)
         elif isinstance(update, Advanced):
-            self._status.advance(update.standing)
+            self._advance(update.standing)
         elif isinstance(update, Begun):
             self._begin(update)
         elif isinstance(update, Ended):
@@ -84,6 +90,10 @@ class RunView:
         if self._gaze is not None:
             self._gaze.close()
             self._gaze = None
+        if self._activity is not None:
+            self._activity.close()
+        if self._truce is not None:
+            self._truce.end()
 
     def remove(self) -> None:
         """Take the layers out of the viewer."""
@@ -93,16 +103,22 @@ class RunView:
 
     def _begin(self, begun: Begun) -> None:
         self._handle = begun.handle
+        self._truce = Truce()
         self._outputs = {
             name: OutputLayer(self._viewer, canvas, self._image, begun.run)
             for name, canvas in begun.canvases.items()
         }
         self._status.note(begun.run.plan.warnings)
-        self._status.advance(begun.standing)
+        self._advance(begun.standing)
         self._cancel_now()
         first = next(iter(self._outputs.values()), None)
         if first is not None:
             self._gaze = Gaze(self._viewer, first.looked_at, self._focus)
+
+    def _advance(self, standing: Standing) -> None:
+        self._status.advance(standing)
+        if self._activity is not None:
+            self._activity.advance(standing)
 
     def _focus(self, region: Region) -> None:
         """Have what is looked at done first; it is a wish, and nothing is lost if it fails."""

@@ -6,7 +6,7 @@ Lives in the Qt main thread.
 import re
 from collections.abc import Callable, Sequence
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QFrame, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from napari_hmz.errors import HmzError
@@ -16,6 +16,8 @@ from napari_hmz.schema import Run
 from napari_hmz.standing import Standing
 
 SECONDS_PER_MINUTE = 60
+PAUSE_MS = 250
+"""Between two standings that are shown: any change has the whole window drawn again."""
 SHELL_OPTION = re.compile(r"\s*\(--[\w-]+\)")
 """Remedies name the shell's option in brackets, which means nothing in a window."""
 _FIGURES = ("blocks", "to send", "to fetch", "memory", "time", "queue")
@@ -27,6 +29,11 @@ class StatusView:
 
     def __init__(self) -> None:
         self.native = QWidget()
+        self._waiting: Standing | None = None
+        self._pause = QTimer(self.native)
+        self._pause.setSingleShot(True)
+        self._pause.setInterval(PAUSE_MS)
+        self._pause.timeout.connect(self._catch_up)
         self._bar = QProgressBar()
         self._line = plain_label()
         self._message = plain_label()
@@ -54,29 +61,25 @@ class StatusView:
 
     def busy(self, line: str) -> None:
         """Show that something is going on whose end is not known, and forget older trouble."""
-        self._bar.setRange(0, 0)
-        self._bar.show()
+        self._fill_bar(0, 0)
         self.say(line)
         self._tell("")
         self.withdraw()
 
     def advance(self, standing: Standing) -> None:
-        """Show where the run stands."""
-        if standing.blocks_total:
-            self._bar.setRange(0, standing.blocks_total)
-            self._bar.setValue(standing.blocks_done)
-        self._bar.show()
-        self.say(standing_line(standing))
+        """Show where the run stands: at once, or after a pause if another was just shown."""
+        self._waiting = standing
+        if not self._pause.isActive():
+            self._catch_up()
 
     def count(self, done: int, total: int, line: str) -> None:
         """Show how much of a piece of work is done."""
-        self._bar.setRange(0, total)
-        self._bar.setValue(done)
-        self._bar.show()
+        self._fill_bar(done, total)
         self.say(line)
 
     def say(self, line: str) -> None:
         """Show one line."""
+        self._waiting = None
         self._line.setText(line)
         self._line.setVisible(bool(line))
 
@@ -114,6 +117,25 @@ class StatusView:
     def _go_on(self) -> None:
         if self._next is not None:
             self._next()
+
+    def _catch_up(self) -> None:
+        """Show the newest standing, if there is one that has not been shown."""
+        standing, self._waiting = self._waiting, None
+        if standing is None:
+            return
+        if standing.blocks_total:
+            self._fill_bar(standing.blocks_done, standing.blocks_total)
+        self._bar.show()
+        self.say(standing_line(standing))
+        self._pause.start()
+
+    def _fill_bar(self, done: int, total: int) -> None:
+        """Fill the bar without `setValue` drawing it, and with it the whole window, right away."""
+        self._bar.setUpdatesEnabled(False)
+        self._bar.setRange(0, total)
+        self._bar.setValue(done)
+        self._bar.setUpdatesEnabled(True)
+        self._bar.show()
 
     def _tell(self, message: str) -> None:
         self._message.setText(message)
