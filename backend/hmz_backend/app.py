@@ -19,6 +19,7 @@ from starlette.middleware import Middleware
 from hmz_backend.database.access import Database
 from hmz_backend.dispatch.dispatcher import Dispatcher, Patience
 from hmz_backend.dispatch.weights import Weights
+from hmz_backend.dispatch.window import Window
 from hmz_backend.engines.protocol import Engine
 from hmz_backend.executors.local import LocalExecutor
 from hmz_backend.executors.protocol import Executor, Ticket
@@ -144,8 +145,9 @@ async def _running(
         holdings=Holdings(settings.staging_bytes_each),
     )
     cache = ChunkCache(settings.chunk_cache_bytes)
-    store = Volumes(database, shelf, cache, threads, settings.credit_bytes)
-    weights, at_once = Weights(settings.share_weights), settings.workers
+    decoding = Window(settings.threads)
+    store = Volumes(database, shelf, cache, threads, settings.credit_bytes, decoding)
+    weights, at_once = Weights(settings.share_weights, settings.anonymous_weight), settings.workers
     parts = Parts(
         database, store, dispatcher, made, threads, settings.tiles_in_flight, at_once, weights
     )

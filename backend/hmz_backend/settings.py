@@ -67,6 +67,8 @@ class Settings(BaseSettings):
     """How many tiles are held in memory at once, over all runs; a quarter more for newcomers."""
     share_weights: dict[str, Annotated[float, Field(gt=0)]] = {}
     """How much of the capacity each member of a group gets, by its name; all others have 1."""
+    anonymous_weight: float = Field(default=0.25, gt=0)
+    """The same for all together who are not signed in."""
     interactive_cap: float = Field(default=0.75, ge=0, le=1)
     """What previews take of the engine at most while other work waits; up to that they go first."""
     runs_at_once: int = Field(default=8, ge=0)

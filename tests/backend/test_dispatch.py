@@ -129,3 +129,29 @@ def test_a_failing_model_is_not_asked_again() -> None:
         assert len(engine.requests) == 1
 
     asyncio.run(check())
+
+
+def test_models_of_one_pool_share_its_places_and_a_broken_one_leaves_them_to_the_others() -> None:
+    async def check() -> None:
+        class OneBroken(FakeEngine):
+            async def infer(
+                self, request: TileRequest, *, timeout_s: float
+            ) -> Mapping[str, NDArray[Any]]:
+                if request.model == "broken":
+                    raise EngineUnavailable("It does not come up.")
+                return await super().infer(request, timeout_s=timeout_s)
+
+        engine = OneBroken({("m", "1"): same, ("broken", "1"): same}, instances=1)
+        dispatcher = Dispatcher(engine, patience=QUICK)
+        broken = TileRequest("broken", "1", {}, {})
+        waiting = [asyncio.create_task(dispatcher.infer(broken, TURN)) for _ in range(9)]
+        await asyncio.sleep(0.01)
+        async with asyncio.timeout(5):
+            for number in range(5):
+                assert (await dispatcher.infer(tile(number), TURN))["out"][0] == number
+        assert len(set(map(id, dispatcher._windows.values()))) == 1
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+
+    asyncio.run(check())

@@ -1,7 +1,8 @@
-"""The way to the engine: one small window per model, so that the queue stays ours.
+"""The way to the engine: small windows, so that the queue stays ours.
 
 The engine knows no persons and cannot be asked to reorder; so it gets twice as many tiles as it has
-instances, and everything else waits here for its fair turn. Runs on the event loop.
+instances, and everything else waits here for its fair turn. Models that are computed by the same
+instances have one window, others their own. Runs on the event loop.
 """
 
 import asyncio
@@ -62,6 +63,7 @@ class Dispatcher:
     patience: Patience = Patience()
     interactive_cap: float = 0.75
     _windows: dict[Model, Window] = field(default_factory=dict)
+    _pools: dict[str, Window] = field(default_factory=dict)
     _trouble: dict[Model, str] = field(default_factory=dict)
 
     async def infer(self, request: TileRequest, turn: Turn) -> Mapping[str, NDArray[Any]]:
@@ -76,10 +78,12 @@ class Dispatcher:
         """
         model = (request.model, request.version)
         window = self._windows.get(model) or await self._make_window(model)
-        async with window.place(turn):
-            return await self._insist(
-                model, lambda: self.engine.infer(request, timeout_s=self.timeout_s)
-            )
+
+        async def compute() -> Mapping[str, NDArray[Any]]:
+            async with window.place(turn):  # given back in a pause: others may be computed then
+                return await self.engine.infer(request, timeout_s=self.timeout_s)
+
+        return await self._insist(model, compute)
 
     def trouble(self, model: str, version: str) -> str:
         """Say why tiles of this model wait for the engine; empty while they do not."""
@@ -93,7 +97,10 @@ class Dispatcher:
     async def _make_window(self, model: Model) -> Window:
         capacity = await self._insist(model, lambda: self.engine.describe(*model))
         size = max(1, capacity.instances) * TILES_PER_INSTANCE
-        return self._windows.setdefault(model, Window(size, TwoClasses(self.interactive_cap)))
+        made = Window(size, TwoClasses(self.interactive_cap))
+        if capacity.pool:
+            made = self._pools.setdefault(capacity.pool, made)
+        return self._windows.setdefault(model, made)
 
     async def _insist(self, model: Model, call: Callable[[], Awaitable[T]]) -> T:
         pause_s, waited_s = self.patience.first_s, 0.0

@@ -16,11 +16,15 @@ class Weights:
     ----------
     by_group
         The weight of each member of a group, by its canonical name; everybody else has 1.
+    anonymous
+        The weight of the one principal that nobody has signed in as.
     """
 
     by_group: Mapping[str, float] = field(default_factory=dict)
+    anonymous: float = 0.25
 
     def share(self, owner: Principal, urgency: Urgency = "batch") -> Share:
         """Return the share of a principal: the largest weight of their groups counts."""
         found = [self.by_group[group] for group in owner.groups if group in self.by_group]
-        return Share((owner.issuer, owner.subject), max(found, default=1.0), urgency)
+        weight = max(found, default=1.0) if owner.roles else self.anonymous
+        return Share((owner.issuer, owner.subject), weight, urgency)

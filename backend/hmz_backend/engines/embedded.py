@@ -131,7 +131,7 @@ class EmbeddedEngine:
         result = await self._do(job, LOAD_TIMEOUT_S)
         if isinstance(result, Refused):
             raise EngineUnavailable(f"{model} {version} cannot be loaded: {result.cause}.")
-        return Capacity(instances=len(self._workers))
+        return Capacity(instances=len(self._workers), pool="workers")
 
     async def infer(
         self, request: TileRequest, *, timeout_s: float

@@ -47,10 +47,13 @@ class Capacity:
         How many tiles are computed at the same time.
     device
         For the reader, for example `cpu` or `NVIDIA H200`.
+    pool
+        Models with the same name here are computed by the same instances; empty: by their own.
     """
 
     instances: int
     device: str = "cpu"
+    pool: str = ""
 
 
 class Engine(Protocol):

@@ -11,10 +11,11 @@ import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 
 from hmz_backend.executors.protocol import BlockTask, Outcome, Ticket
 from hmz_backend.shares.fair_queue import Entry
+from hmz_backend.shares.turn import Share
 from hmz_backend.shares.two_classes import TwoClasses
 from napari_hmz.errors import HmzError, InternalError
 
@@ -67,7 +68,8 @@ class LocalExecutor:
         ends = [self._ends[ticket] for ticket in tickets if ticket in self._ends]
         if len(ends) == len(tickets) and ends:
             await asyncio.wait(ends, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
-        return {ticket: self._outcome(ticket) for ticket in tickets}
+        ahead = cache(self.queue.ahead)  # the same for all tasks of a share: counted once
+        return {ticket: self._outcome(ticket, ahead) for ticket in tickets}
 
     async def cancel(self, ticket: Ticket) -> None:
         """Stop a task, and wait until it has stopped."""
@@ -84,11 +86,11 @@ class LocalExecutor:
         for ticket in [*self._tasks, *self._under_way]:
             await self.cancel(ticket)
 
-    def _outcome(self, ticket: Ticket) -> Outcome:
+    def _outcome(self, ticket: Ticket, ahead: Callable[[Share], int]) -> Outcome:
         if ticket in self._under_way:
             return Outcome("running")
         if (task := self._tasks.get(ticket)) is not None:
-            return Outcome("waiting", ahead=self.queue.ahead(task.turn.share))
+            return Outcome("waiting", ahead=ahead(task.turn.share))
         return self._outcomes.get(ticket, Outcome("lost"))
 
     def _start(self) -> None:

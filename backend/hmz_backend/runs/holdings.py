@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 
-from hmz_backend.shares.turn import Holder
+from hmz_backend.shares.turn import NOBODY, Holder
 
 
 @dataclass
@@ -25,6 +25,10 @@ class Holdings:
         """Note whose a volume is."""
         self._holders[volume] = holder
         self._volumes[holder].add(volume)
+
+    def holder(self, volume: str) -> Holder:
+        """Return whose a volume is."""
+        return self._holders.get(volume, NOBODY.holder)
 
     def beside(self, volume: str) -> Set[str]:
         """Return the volumes of the same person, this one among them."""

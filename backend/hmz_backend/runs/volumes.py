@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from uuid import uuid4
 
 from hmz_backend.database.access import Database
+from hmz_backend.dispatch.window import Window
 from hmz_backend.identity.protocol import Principal
 from hmz_backend.runs import records
 from hmz_backend.runs.announcing import check_announcement, merged
@@ -16,6 +17,7 @@ from hmz_backend.runs.clock import now
 from hmz_backend.runs.open_volume import Demand, OpenVolume
 from hmz_backend.runs.shelf import Shelf
 from hmz_backend.runs.threads import in_thread
+from hmz_backend.shares.turn import Share, Turn
 from hmz_backend.stores.cache import ChunkCache
 from hmz_backend.stores.grid import Index
 from hmz_backend.stores.reader import VolumeReader
@@ -41,6 +43,8 @@ class Volumes:
         Where chunks are decoded and written.
     credit_bytes
         Decoded size of the chunks that a client may have under way.
+    decoding
+        How many chunks are handled at a time: people take fair turns here, too.
     """
 
     database: Database
@@ -48,6 +52,7 @@ class Volumes:
     cache: ChunkCache
     threads: Threads
     credit_bytes: int
+    decoding: Window
     _chores: "set[asyncio.Task[object]]" = field(default_factory=set)
 
     async def start(self) -> None:
@@ -131,11 +136,12 @@ class Volumes:
             The chunk is not kept.
         """
         index = staged.grid.index(key)
-        opened = self.shelf.at_hand(volume)
-        if opened is None or not opened.takes(index):
-            await in_thread(self.threads, staged.decoder.decode, body)
-            return
-        await self._store(staged, volume, key, body)
+        async with self.decoding.place(self._turn(staged, volume)):
+            opened = self.shelf.at_hand(volume)
+            if opened is None or not opened.takes(index):
+                await in_thread(self.threads, staged.decoder.decode, body)
+                return
+            await self._store(staged, volume, key, body)
         if opened.slots is not None:
             opened.here[index] = None
         opened.absent_lately //= 2
@@ -143,6 +149,10 @@ class Volumes:
             self._arrived(opened, [index])
         else:  # the run that waited for it has ended meanwhile
             await self._drop(opened, [index])
+
+    def _turn(self, staged: StagedVolume, volume: str) -> Turn:
+        share = Share(self.shelf.holdings.holder(volume))
+        return Turn(share, voxels=staged.decoder.size)
 
     async def put_absent(self, staged: StagedVolume, volume: str, absent: Absent) -> None:
         """Note chunks that are fill value, and tell the runs that wait for them."""

@@ -52,7 +52,7 @@ class FakeEngine:
     async def describe(self, model: str, version: str) -> Capacity:
         """Return the number of instances of a known model."""
         self._computation(model, version)
-        return Capacity(instances=self._instances)
+        return Capacity(instances=self._instances, pool="fake")
 
     async def infer(self, request: TileRequest, *, timeout_s: float) -> Arrays:
         """Compute one tile by its function."""
