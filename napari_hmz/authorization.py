@@ -8,6 +8,8 @@ from typing import Protocol
 
 import httpx
 
+_TOKENS = 3  # how many are tried for one request: a backend that takes none must not be asked on
+
 
 class Credential(Protocol):
     """What a caller shows to the backend."""
@@ -25,23 +27,21 @@ class Credential(Protocol):
 class BearerAuth(httpx.Auth):
     """Adds the token when the request leaves, so that no stored header holds it.
 
-    A request whose token is not accepted any more is sent once again with another one, if there is
-    one: whoever made the request does not notice.
+    A request whose token is not accepted any more is sent again with another one, if there is one:
+    whoever made the request does not notice. On a slow link a token may end on its way.
     """
 
     def __init__(self, credential: Credential) -> None:
         self._credential = credential
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        """Yield the request, and once more with another token if need be (as httpx has it)."""
-        token = self._credential()
-        _show(token, request)
-        response = yield request
-        if response.status_code == httpx.codes.UNAUTHORIZED and self._credential.renew(token):
-            _show(self._credential(), request)
-            yield request
-
-
-def _show(token: str | None, request: httpx.Request) -> None:
-    if token:
-        request.headers["Authorization"] = f"Bearer {token}"
+        """Yield the request, and again with another token if need be (as httpx has it)."""
+        for _ in range(_TOKENS):
+            token = self._credential()
+            if token:
+                request.headers["Authorization"] = f"Bearer {token}"
+            response = yield request
+            if response.status_code != httpx.codes.UNAUTHORIZED:
+                return
+            if not self._credential.renew(token):
+                return

@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 from napari_hmz import schema
 from napari_hmz.connection import checked_health
 from napari_hmz.http import Http
-from napari_hmz.schema import Health, ModelCard, wire
+from napari_hmz.schema import Health, Me, ModelCard, wire
 
 _CARDS = TypeAdapter(tuple[ModelCard, ...])
 _RUNS = TypeAdapter(tuple[schema.Run, ...])
@@ -82,3 +82,7 @@ class Calls:
     def runs(self) -> tuple[schema.Run, ...]:
         """Return the caller's runs, the newest first."""
         return self._http.get(wire.RUNS, _RUNS)
+
+    def me(self) -> Me:
+        """Return who the backend takes the caller for; raises `NotSignedIn` for nobody."""
+        return self._http.get(wire.ME, Me)

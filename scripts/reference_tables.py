@@ -5,7 +5,7 @@ from pathlib import Path
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from hmz_backend.issuers import HubSettings, IssuerSettings, RoleRule
+from hmz_backend.issuers import DesktopSettings, HubSettings, IssuerSettings, RoleRule
 from hmz_backend.settings import Settings
 from napari_hmz.errors import error_classes
 from napari_hmz.settings import ClientSettings
@@ -59,6 +59,10 @@ SECTIONS: dict[str, tuple[str, type[BaseModel]]] = {
     "`[[issuers]]`": (
         "One for each OpenID Connect issuer. In the environment: `HMZ_BACKEND_ISSUERS`, as JSON.",
         IssuerSettings,
+    ),
+    "`[issuers.desktop]`": (
+        "What `/v1/sign-in` tells those who want to sign in from their own machine.",
+        DesktopSettings,
     ),
     "`[jupyterhub]`": ("In the environment: `HMZ_BACKEND_JUPYTERHUB`, as JSON.", HubSettings),
     "`[issuers.roles.ROLE]`, `[jupyterhub.roles.ROLE]`": (

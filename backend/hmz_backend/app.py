@@ -25,7 +25,8 @@ from hmz_backend.executors.local import LocalExecutor
 from hmz_backend.executors.protocol import Executor, Ticket
 from hmz_backend.identity.chain import Chain
 from hmz_backend.identity.protocol import Identity
-from hmz_backend.routes import health, models, outputs, plans, problems, runs, volumes
+from hmz_backend.issuers import sign_in_of
+from hmz_backend.routes import health, models, outputs, plans, problems, runs, sign_in, volumes
 from hmz_backend.routes.dependencies import Services, caller
 from hmz_backend.routes.express import Express
 from hmz_backend.routes.gate import LOOPBACK_NAMES, Gate
@@ -101,8 +102,9 @@ def build_app(
         lifespan=parts_of,
         middleware=[Middleware(Gate, names=names), Middleware(Express)],
     )
-    for resource in (health, models, volumes, plans, runs, outputs):
+    for resource in (health, sign_in, models, volumes, plans, runs, outputs):
         app.include_router(resource.router)
+    app.state.sign_in = sign_in_of(settings.issuers)
     app.add_api_route(
         f"{wire.API}/openapi.json",
         app.openapi,

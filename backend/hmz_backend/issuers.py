@@ -2,7 +2,7 @@
 
 import ipaddress
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, mo
 
 from hmz_backend.entitlements import canonical_group
 from napari_hmz.errors import SettingsInvalid
+from napari_hmz.schema import SignIn, SignInIssuer
 
 Role = Literal["contributor", "reviewer", "admin"]
 Check = Literal["keys", "introspection", "userinfo"]
@@ -40,7 +41,22 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+def loopback_url(url: str) -> str:
+    """Return an address of the person's own machine.
+
+    Raises
+    ------
+    ValueError
+        If it is one of another: codes would be sent there.
+    """
+    parts = urlsplit(url)
+    if parts.scheme != "http" or not _is_loopback(parts.hostname or ""):
+        raise ValueError("a redirect must begin with http://127.0.0.1, http://[::1] or localhost")
+    return url
+
+
 Url = Annotated[str, AfterValidator(secure_url)]
+Loopback = Annotated[str, AfterValidator(loopback_url)]
 Group = Annotated[str, AfterValidator(canonical_group)]
 
 
@@ -57,6 +73,22 @@ class RoleRule(Section):
     """AARC-G069 groups, with role and authority where they matter."""
     subjects: tuple[str, ...] = ()
     """Persons, as the issuer's `sub` names them."""
+
+
+class DesktopSettings(Section):
+    """How people's machines sign in there: a public client that napari-hmz is registered as."""
+
+    client_id: str = Field(min_length=1)
+    """Its name at the issuer; name it in `clients`, or in `audiences`, too."""
+    name: str = ""
+    """What people call the issuer."""
+    scopes: tuple[str, ...] = SignInIssuer.model_fields["scopes"].default
+    """What is asked for; `offline_access` lets a sign-in outlive a token."""
+    resource: str = ""
+    """For what tokens are asked for (RFC 8707), where the issuer wants to know."""
+    redirects: tuple[Loopback, ...] = SignInIssuer.model_fields["redirects"].default
+    """Where the issuer sends the browser, as registered there: addresses of the person's machine,
+    with any port where none is named."""
 
 
 class IssuerSettings(Section):
@@ -83,6 +115,8 @@ class IssuerSettings(Section):
     """Whose groups count: what stands after the # of an entitlement; none: no groups."""
     roles: Mapping[Role, RoleRule] = Field(default_factory=dict)
     """Who has more rights: `[issuers.roles.ROLE]` with `groups` and `subjects`."""
+    desktop: DesktopSettings | None = None
+    """How napari, Python and the shell sign in: `[issuers.desktop]`; none: not here."""
     leeway_s: float = Field(default=60.0, ge=0, le=300)
     """How far the issuer's clock may be from this one."""
 
@@ -141,3 +175,14 @@ class HubSettings(Section):
     `urn:jupyterhub:hub:group:NAME#HOST`."""
     roles: Mapping[Role, RoleRule] = Field(default_factory=dict)
     """Who has more rights: `[jupyterhub.roles.ROLE]` with `groups` and `subjects` (user names)."""
+
+
+def sign_in_of(issuers: Sequence[IssuerSettings]) -> SignIn:
+    """Return what the backend tells of where people sign in."""
+    return SignIn(
+        issuers=tuple(
+            SignInIssuer(issuer=issuer.url, **issuer.desktop.model_dump())
+            for issuer in issuers
+            if issuer.desktop is not None
+        )
+    )

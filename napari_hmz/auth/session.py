@@ -20,8 +20,9 @@ from napari_hmz.auth.renewal import renewed
 from napari_hmz.auth.sign_ins import SignIns
 from napari_hmz.errors import IssuerUnavailable, SignInFailed
 
-Ask = Callable[[], bool]
-"""Brings the person to sign in again; returns whether they have. It may take minutes."""
+Ask = Callable[[str], bool]
+"""Brings the person to sign in at a backend, by its address; returns whether they have. It may take
+minutes."""
 _LONGEST_S = 150.0  # of a renewal: a few exchanges with an issuer that hardly answers
 
 
@@ -88,7 +89,7 @@ class Session:
                 return self._signed_in()
             if self._ask is None or rejected in self._declined:
                 return False
-            if self._ask() and self._found(rejected) is not None:
+            if self._ask(self._backend) and self._found(rejected) is not None:
                 return self._signed_in()
             self._declined = [rejected]  # who waited with us is not asked again
             return False

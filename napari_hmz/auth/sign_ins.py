@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 
 from napari_hmz.auth.granted import Access
-from napari_hmz.auth.kept import Kept, opened, sealed
+from napari_hmz.auth.kept import Kept, KeptIssuer, opened, sealed
 from napari_hmz.auth.vault import Vault, system_vault
 
 
@@ -44,13 +44,17 @@ class SignIns:
         """Remember a sign-in; in memory what the keyring does not take."""
         vault = self._keyring()
         with self._lock:
-            if vault is not None and vault.write(backend, sealed(kept)):
+            if vault is not None and _lasts(kept) and vault.write(backend, sealed(kept)):
                 self._in_memory.pop(backend, None)
             else:
                 self._in_memory[backend] = kept
             self._accesses.pop(backend, None)
             if access is not None:
                 self._accesses[backend] = access
+
+    def passing(self, backend: str) -> bool:
+        """Return whether a sign-in ends with this process."""
+        return backend in self._in_memory
 
     def access(self, backend: str) -> Access | None:
         """Return the access token that is held for a backend."""
@@ -79,3 +83,7 @@ class SignIns:
             if not self._looked:
                 self._vault, self._looked = self._find_vault(), True
             return self._vault
+
+
+def _lasts(kept: Kept) -> bool:
+    return not isinstance(kept, KeptIssuer) or kept.refresh is not None

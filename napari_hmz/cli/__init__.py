@@ -12,6 +12,7 @@ from napari_hmz.cli.attach import attach
 from napari_hmz.cli.cancel import cancel
 from napari_hmz.cli.demo import demo
 from napari_hmz.cli.exits import exit_code, show_error
+from napari_hmz.cli.login import login, logout, whoami
 from napari_hmz.cli.measure import measure
 from napari_hmz.cli.models import models
 from napari_hmz.cli.plan import plan
@@ -25,6 +26,8 @@ from napari_hmz.errors import HmzError
 app = typer.Typer(no_args_is_help=True, help=__doc__, pretty_exceptions_show_locals=False)
 for command in (models, show, plan, run, runs, attach, cancel, remove, script, measure, demo):
     app.command()(command)
+for greeting in (login, logout, whoami):
+    app.command()(greeting)
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ import typer
 from napari_hmz.cli import options
 from napari_hmz.cli.follow import follow
 from napari_hmz.cli.summary import tell
-from napari_hmz.client import connect
+from napari_hmz.cli.terminal import connect
 from napari_hmz.schema import Run
 from napari_hmz.unfinished import RESUMABLE
 

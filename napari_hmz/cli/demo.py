@@ -13,7 +13,7 @@ from napari_hmz import sample, schema
 from napari_hmz.cli import options
 from napari_hmz.cli.follow import follow
 from napari_hmz.cli.summary import document, lines
-from napari_hmz.client import connect
+from napari_hmz.cli.terminal import connect
 from napari_hmz.results import write_overlay
 from napari_hmz.sources import Source, open_source
 

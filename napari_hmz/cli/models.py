@@ -8,7 +8,7 @@ from rich.table import Table
 
 from napari_hmz.cli import options
 from napari_hmz.cli.tables import show_table
-from napari_hmz.client import connect
+from napari_hmz.cli.terminal import connect
 from napari_hmz.schema import ModelCard
 
 

@@ -10,7 +10,7 @@ from rich.table import Table
 from napari_hmz.cli import options
 from napari_hmz.cli.request import ImageWords, RunWords
 from napari_hmz.cli.tables import show_table
-from napari_hmz.client import connect
+from napari_hmz.cli.terminal import connect
 from napari_hmz.forecast import Forecast, check_disk, rows
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from napari_hmz.cli import options
-from napari_hmz.client import connect
+from napari_hmz.cli.terminal import connect
 
 
 def remove(

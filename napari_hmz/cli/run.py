@@ -9,7 +9,7 @@ from napari_hmz.cli import options
 from napari_hmz.cli.follow import follow
 from napari_hmz.cli.request import ImageWords, RunWords
 from napari_hmz.cli.summary import tell
-from napari_hmz.client import connect
+from napari_hmz.cli.terminal import connect
 from napari_hmz.unfinished import unfinished_run
 
 

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from napari_hmz.cli import options
 from napari_hmz.cli.tables import show_table
-from napari_hmz.client import connect
+from napari_hmz.cli.terminal import connect
 from napari_hmz.quantities import time_text
 from napari_hmz.run_list import state_words
 from napari_hmz.schema import Run

@@ -31,6 +31,7 @@ MODELS: Final = f"{API}/models"
 VOLUMES: Final = f"{API}/volumes"
 PLANS: Final = f"{API}/plans"
 RUNS: Final = f"{API}/runs"
+ME: Final = f"{API}/me"
 
 
 def model(model_id: str, version: str | None = None) -> str:

@@ -19,6 +19,7 @@ from urllib.parse import parse_qs, urljoin, urlsplit
 import httpx
 
 from napari_hmz.testing.backend_process import free_port
+from napari_hmz.testing.browser import sent_back
 
 _START_S = 60.0
 DESKTOP = "hmz-desktop"
@@ -173,17 +174,7 @@ class Issuer:
 
     def visit(self, url: str, account: str) -> str:
         """Open an authorisation URL as a person's browser; return where it is sent in the end."""
-        with httpx.Client(trust_env=False, cookies={"account": account}) as browser:
-            while url.startswith(self.url):
-                answer = browser.get(url)
-                assert answer.is_redirect, answer.text
-                url = urljoin(url, answer.headers["Location"])
-        return url
-
-    def browse(self, url: str, account: str) -> str:
-        """Sign in as a person's browser does; return the text of the page that they see last."""
-        with httpx.Client(trust_env=False, timeout=60.0) as browser:
-            return browser.get(self.visit(url, account)).text
+        return sent_back(url, account)
 
     def approve(self, verification_url: str, account: str) -> None:
         """Say yes to a device, on the page whose address has the code in it."""

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 
+from napari_hmz.testing.browser import browse
 from napari_hmz.testing.issuer import Issuer
 
 
@@ -31,7 +32,7 @@ class Person:
     def page(self, url: str, /) -> None:
         """Sign in at a page, in another thread."""
         self.pages.append(url)
-        self._start(lambda: self.seen.append(self._issuer.browse(url, self.name)))
+        self._start(lambda: self.seen.append(browse(url, self.name)))
 
     def code(self, url: str, code: str, /) -> None:
         """Say yes to a code, in another thread."""

@@ -77,5 +77,5 @@ def test_tables_made_from_the_code_are_fresh(name: str) -> None:
 
 def test_every_path_of_the_wire_is_listed() -> None:
     text = (ROOT / "docs/reference/wire.md").read_text("utf-8")
-    for path in (wire.HEALTH, wire.MODELS, wire.VOLUMES, wire.PLANS, wire.RUNS):
+    for path in (wire.HEALTH, wire.SIGN_IN, wire.MODELS, wire.VOLUMES, wire.PLANS, wire.RUNS):
         assert f"`{path}" in text
