@@ -33,13 +33,6 @@ MEMORY_CAP_BYTES = 2 * 2**30
 """A larger output is kept in a temporary file that the system pages in and out."""
 
 
-class StoredArray(Protocol):
-    """An output as it lies on the backend: reading a part of it fetches that part."""
-
-    def __getitem__(self, index: tuple[slice, ...], /) -> Any:  # noqa: ANN401 # zarr's own answer
-        """Return the part as an array."""
-
-
 class WatchedRun(Protocol):
     """What following asks of a run; the client's `Run` is one."""
 
@@ -57,8 +50,8 @@ class WatchedRun(Protocol):
     def watch(self) -> Iterator[Event]:
         """Yield what happens until the run has ended."""
 
-    def array(self, output: str) -> StoredArray:
-        """Return an output of the run, as far as it is done."""
+    def values(self, done: ChunkDone) -> NDArray[Any] | None:
+        """Return the values of a chunk that is done; None: it is all fill value."""
 
     def wait(self) -> Run:
         """Return the run as it ended, or raise what ended it: also what this side could not do."""
@@ -251,16 +244,8 @@ def _end(handle: WatchedRun) -> Ended:
 
 def _take(handle: WatchedRun, canvases: Mapping[str, Canvas], event: Event) -> Iterator[Filled]:
     if isinstance(event, ChunkDone):
-        canvas = canvases[event.output]
-        canvas.fill(event, _fetch(handle, canvas, event))
+        canvases[event.output].fill(event, handle.values(event))
         yield Filled(event.output, event.region)
     elif isinstance(event, LabelsMerged):
         for region in canvases[event.output].merge(event.pairs):
             yield Filled(event.output, region)
-
-
-def _fetch(handle: WatchedRun, canvas: Canvas, done: ChunkDone) -> NDArray[Any] | None:
-    if not done.digest:
-        return None
-    stored = handle.array(done.output)
-    return np.asarray(stored[slices(done.region, canvas.output.axes)])

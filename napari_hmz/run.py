@@ -10,13 +10,16 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol, Self
 
+import numpy as np
 import zarr
+from numpy.typing import NDArray
 
 from napari_hmz import errors, schema
+from napari_hmz.arrivals import Arrivals
 from napari_hmz.errors import HmzError
 from napari_hmz.http import Http
 from napari_hmz.patience import Patience
-from napari_hmz.schema import AxisName, ChunkDone, Event, Focus, Interval, wire
+from napari_hmz.schema import AxisName, ChunkDone, Event, Focus, Interval, slices, wire
 from napari_hmz.standing import Gauge, Standing
 from napari_hmz.transfer import Download, FetchedChunk, OutputStore, Traffic, Upload, run_events
 
@@ -36,6 +39,9 @@ class RunOutput(Protocol):
 
     def take(self, chunk: FetchedChunk, /) -> None:
         """Write a chunk; called from several threads."""
+
+    def read(self, done: ChunkDone, /) -> NDArray[Any] | None:
+        """Return a chunk that has been written; None if it has not."""
 
     def finish(self, run: schema.Run, /) -> None:
         """Write what is known only at the end of a run that is done; called once."""
@@ -80,11 +86,12 @@ class Run:
         self._finish_lock = threading.Lock()
         self._finished = False
         self._stores: dict[str, OutputStore] = {}
+        self._arrivals = None if output is None else Arrivals(output, self._is_fetched)
         self._follower = Download(
             http,
             run.id,
             run.plan.outputs if output is not None else (),
-            output.take if output is not None else _nowhere,
+            self._arrivals.take if self._arrivals is not None else _nowhere,
             wants=output.wants if output is not None else lambda _: False,
             traffic=self.transfer,
             threads=threads,
@@ -193,6 +200,19 @@ class Run:
         store = self._stores.setdefault(output, OutputStore(self._http, self.id, output))
         return zarr.open_array(store, mode="r")
 
+    def values(self, done: ChunkDone) -> NDArray[Any] | None:
+        """Return the values of a chunk that is done, in the output's axes; None: all fill value.
+
+        What this process writes to its disk is read there, and so fetched once.
+        """
+        if not done.digest:
+            return None
+        written = None if self._arrivals is None else self._arrivals.read(done)
+        if written is not None:
+            return written
+        axes = next(each.axes for each in self._last.plan.outputs if each.name == done.output)
+        return np.asarray(self.array(done.output)[slices(done.region, axes)])
+
     def close(self) -> None:
         """End this process's part; the run goes on, and `attach` takes it up again."""
         self._stop.set()
@@ -209,6 +229,10 @@ class Run:
     def __repr__(self) -> str:
         plan = self._last.plan
         return f"<Run {self.id} of {plan.model} {plan.version}: {self._last.state}>"
+
+    def _is_fetched(self) -> bool:
+        """Return whether all that is written here has come, or no more will."""
+        return self._stop.is_set() or (self._following and self._follower.join(0.0))
 
     def _follow(self) -> None:
         if not self._following:

@@ -3,8 +3,10 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import zarr
+from numpy.typing import NDArray
 from zarr.storage import LocalStore
 
 from napari_hmz.errors import OutputExists
@@ -139,6 +141,12 @@ class OmeZarrOutput:
             self._writer.put_chunk(done.output, done.region, chunk.stored, digest=done.digest)
         else:  # a backend of another version, or axes in another order
             self._writer.write_chunk(done.output, done.region, chunk.values, digest=done.digest)
+
+    def read(self, done: ChunkDone, /) -> NDArray[Any] | None:
+        """Return a chunk as it lies on the disk; None if it does not (yet)."""
+        if self._writer is None or not self._writer.holds(done.output, done.region, done.digest):
+            return None
+        return self._writer.read(done.output, done.region)
 
     def finish(self, run: Run, /) -> None:
         """Write coarser levels, the image if wanted, and the provenance."""

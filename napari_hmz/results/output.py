@@ -159,6 +159,17 @@ class Pyramid:
         with writing(f"{self.path or 'The image'}"):
             into[slices(placed, self.axes)] = stored
 
+    def read(
+        self, region: Mapping[AxisName, Interval], finest: "zarr.Array[Any]"
+    ) -> "NDArray[Any]":
+        """Return a region of the finest level, in the output's own axes."""
+        own = self.array.axes
+        there = {axis: region.get(axis, (0, extent)) for axis, extent in self.shape.items()}
+        stored = np.asarray(finest[slices(there, self.axes)])
+        kept = [axis for axis in self.axes if axis in own]
+        values = stored.reshape([there[axis][1] - there[axis][0] for axis in kept])
+        return values.transpose([kept.index(axis) for axis in own])
+
     def levels(self) -> list[Coarsening]:
         """Return how each coarser level is made from the finer one; the arrays are new."""
         made, fine, last = [], self.finest(), self.factors[0]

@@ -229,6 +229,10 @@ class OutputWriter:
         folder = self._path / pyramid.path / "0"
         return journal.is_own(chunk) or pyramid.stores(folder, dict(region), digest)
 
+    def read(self, output: str, region: Mapping[AxisName, Interval]) -> "NDArray[Any]":
+        """Return what has been written of a region of an output, in the output's own axes."""
+        return self._outputs[output].read(region, self.array(output))
+
     def finish(self, run: Run) -> None:
         """Make the coarser levels, copy the image and store the provenance.
 

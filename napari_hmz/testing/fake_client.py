@@ -264,17 +264,10 @@ class FakeRun:
         made = run.provenance.model_copy(update={"run": self.id})
         return run.model_copy(update={**told, "provenance": made})
 
-    def array(self, output: str = "labels") -> NDArray[Any]:
-        """Return the output as far as it is done.
-
-        Raises
-        ------
-        NotFound
-            If the run has no such output.
-        """
-        if output != self._output.name:
-            raise NotFound(f"The run has no output {output!r}.")
-        return self._array
+    def values(self, done: ChunkDone) -> NDArray[Any] | None:
+        """Return a chunk that is done; None if there is nothing in it."""
+        part = self._array[slices(done.region, self._output.axes)]
+        return part if done.digest else None
 
     def focus(self, region: Region) -> None:
         """Remember what was looked at."""
