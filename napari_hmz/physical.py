@@ -4,8 +4,9 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 
 from napari_hmz.lengths import in_micrometres
-from napari_hmz.schema import AxisName, ParameterSpec, ParameterValue, PhysicalLength
+from napari_hmz.schema import AxisName, InputSpec, ParameterSpec, ParameterValue, PhysicalLength
 
+_ROUNDING = 1e-6
 UNEVEN = 2.0
 """A voxel longer than this times its width is no cube any more."""
 
@@ -21,6 +22,30 @@ def sizes_um(
         if length is not None and length > 0:
             found[axis] = length
     return found
+
+
+def far_sizes_um(
+    spec: InputSpec, sizes: Mapping[AxisName, float]
+) -> dict[AxisName, tuple[float, float]]:
+    """Return where a voxel is farther from the model's size than it bears: found, expected.
+
+    Parameters
+    ----------
+    spec
+        The input of the model.
+    sizes
+        The voxel's extents in micrometres, as `sizes_um` returns them.
+    """
+    most = spec.voxel_size_tolerance * (1 + _ROUNDING)
+    return {
+        axis: (sizes[axis], expected)
+        for axis, expected in spec.voxel_size_um.items()
+        if axis in sizes and expected > 0 and _factor(sizes[axis], expected) > most
+    }
+
+
+def _factor(found: float, expected: float) -> float:
+    return max(found / expected, expected / found) if math.isfinite(found) else math.inf
 
 
 def in_plane_um(sizes: Mapping[AxisName, float]) -> float | None:

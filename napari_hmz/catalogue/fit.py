@@ -3,17 +3,14 @@
 The same rules as the backend's, seen before anything is sent. It still has the last word.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from napari_hmz.form import proposed_axes
-from napari_hmz.physical import sizes_um
-from napari_hmz.schema import SPATIAL_AXES, Axes, AxisName, InputSpec
-
-ROUNDING = 1e-6
+from napari_hmz.physical import far_sizes_um, sizes_um
+from napari_hmz.schema import SPATIAL_AXES, Axes, InputSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +29,8 @@ class ImageDescription:
         Whether the last axis holds colours.
     voxel_size, units
         Distance between voxel centres for each axis of `shape`, and its unit.
+    beside
+        How many other layers of its kind, extents and data type there are: each may be a channel.
     """
 
     shape: tuple[int, ...]
@@ -41,6 +40,7 @@ class ImageDescription:
     rgb: bool = False
     voxel_size: tuple[float, ...] = ()
     units: tuple[str, ...] = ()
+    beside: int = 0
 
 
 def likely_axes(spec: InputSpec, image: ImageDescription) -> Axes | None:
@@ -96,21 +96,11 @@ def size_misfit(spec: InputSpec, image: ImageDescription, axes: Axes | None = No
         return ""
     voxel_size = dict(zip(axes, image.voxel_size, strict=False))  # colours have no size
     found_um = sizes_um(voxel_size, dict(zip(axes, image.units, strict=False)), axes)
-    far: list[AxisName] = [
-        axis
-        for axis, expected_um in spec.voxel_size_um.items()
-        if axis in found_um
-        and expected_um > 0
-        and _factor(found_um[axis], expected_um) > spec.voxel_size_tolerance * (1 + ROUNDING)
-    ]
+    far = far_sizes_um(spec, found_um)
     if not far:
         return ""
-    told = [f"{a} {found_um[a]:.3g} µm, not {spec.voxel_size_um[a]:.3g} µm" for a in far]
+    told = [f"{axis} {own:.3g} µm, not {wanted:.3g} µm" for axis, (own, wanted) in far.items()]
     return f"The layer's voxels are not of the size that this model is for: {', '.join(told)}."
-
-
-def _factor(found: float, expected: float) -> float:
-    return max(found / expected, expected / found) if math.isfinite(found) else math.inf
 
 
 def _misfit_of_colours(spec: InputSpec, image: ImageDescription) -> str:
@@ -122,7 +112,7 @@ def _misfit_of_colours(spec: InputSpec, image: ImageDescription) -> str:
 def _misfit_of_channels(spec: InputSpec, image: ImageDescription, axes: Axes) -> str:
     wanted = len(spec.channels) if "c" in spec.axes else 1
     there = image.shape[axes.index("c")] if "c" in axes else 1
-    if wanted <= 1 or wanted == there:
+    if wanted <= max(1, there + image.beside):
         return ""
     has = "a single one" if there == 1 else f"{there}"
     return f"This model takes {wanted} channels ({', '.join(spec.channels)}); the layer has {has}."

@@ -123,4 +123,5 @@ def _distance(item: _Indexed, words: list[str]) -> int:
 def _why_not(card: ModelCard, image: ImageDescription | None) -> str:
     if image is None:
         return ""
-    return misfit(card.inputs[0], image) or size_misfit(card.inputs[0], image)
+    whys = [misfit(spec, image) or size_misfit(spec, image) for spec in card.inputs]
+    return "" if "" in whys else whys[0]  # the others may be fed by other layers

@@ -31,6 +31,9 @@ def layer(*shape: int, **changes: object) -> ImageDescription:
         (PLANE, layer(2, 64, 64, labels=("c", "y", "x"))),  # channel by channel
         (COLOURS, layer(3, 64, 64)),
         (COLOURS, layer(64, 64, 3, rgb=True)),
+        (COLOURS, layer(4, 64, 64, labels=("c", "y", "x"))),  # three of them are picked
+        (COLOURS, layer(64, 64, beside=2)),  # a layer for each channel
+        (COLOURS, layer(2, 64, 64, labels=("c", "y", "x"), beside=1)),
         (LABELS, layer(64, 64, kind="labels", dtype="int64")),
         (PLANE, layer(64, 64, dtype="bool")),
         (PLANE, layer(64, 64, dtype="no such type")),  # the backend's to say
@@ -57,6 +60,7 @@ def test_what_fits(spec: InputSpec, image: ImageDescription) -> None:
         (COLOURS, layer(64, 64, 4, rgb=True), "colour"),
         (COLOURS, layer(64, 64), "3 channels (red, green, blue); the layer has a single one"),
         (COLOURS, layer(2, 64, 64, labels=("c", "y", "x")), "the layer has 2"),
+        (COLOURS, layer(64, 64, beside=1), "3 channels"),
         (LABELS, layer(64, 64), "takes labels, and the layer holds an image"),
         (PLANE, layer(64, 64, dtype="float64"), "float64"),
         (PLANE, layer(64, 64, dtype="complex64"), "complex64"),

@@ -112,3 +112,16 @@ def test_two_hundred_models_are_filtered_between_two_frames() -> None:
         assert many.find(Query(words="model 1"[:end]), PLANE)
     each_ms = 1000 * (perf_counter() - began) / 7
     assert each_ms < 50, "a busy machine takes a tenth of this"
+
+
+def test_a_model_of_several_inputs_fits_a_layer_that_feeds_one_of_them() -> None:
+    inputs = [
+        {"name": "image", "axes": ["y", "x"]},
+        {"name": "cells", "kind": "labels", "axes": ["y", "x"]},
+    ]
+    pair = Catalogue((card("Pair", inputs=inputs),))
+    labels = ImageDescription(shape=(64, 64), labels=("y", "x"), dtype="int32", kind="labels")
+    points = ImageDescription(shape=(8, 2), labels=("y", "x"), dtype="float64", kind="points")
+    assert names(pair, labels, fitting=True) == ["Pair"]
+    assert names(pair, PLANE, fitting=True) == ["Pair"]
+    assert names(pair, points, fitting=True) == []

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_hmz.physical import doubts, in_plane_um, likely, sizes_um
-from napari_hmz.schema import AxisName, ParameterSpec, PhysicalLength
+from napari_hmz.physical import doubts, far_sizes_um, in_plane_um, likely, sizes_um
+from napari_hmz.schema import AxisName, InputSpec, ParameterSpec, PhysicalLength
 
 NUCLEI = PhysicalLength(of="nuclei", typical_um=12, smallest_um=4, largest_um=30)
 DIAMETER = ParameterSpec(
@@ -68,3 +68,25 @@ def test_units_count() -> None:
 
 def test_other_parameters_propose_nothing() -> None:
     assert likely(PLAIN, 0.2) is None
+
+
+@given(factor=st.floats(0.01, 100), tolerance=st.floats(1.0, 10.0))
+def test_a_size_is_far_where_it_is_more_than_the_tolerance_too_large_or_too_small(
+    factor: float, tolerance: float
+) -> None:
+    spec = InputSpec(
+        name="image",
+        axes=("y", "x"),
+        voxel_size_um={"y": 0.5, "x": 0.5},
+        voxel_size_tolerance=tolerance,
+    )
+    far = far_sizes_um(spec, {"y": 0.5 * factor, "z": 99.0})
+    if max(factor, 1 / factor) > tolerance * 1.001:
+        assert far == {"y": (0.5 * factor, 0.5)}
+    if max(factor, 1 / factor) <= tolerance:
+        assert far == {}
+
+
+def test_an_endless_size_is_far_from_any() -> None:
+    spec = InputSpec(name="image", axes=("x",), voxel_size_um={"x": 0.5})
+    assert far_sizes_um(spec, {"x": float("inf")}) == {"x": (float("inf"), 0.5)}

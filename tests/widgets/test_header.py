@@ -1,5 +1,6 @@
 """The header: which backend, how it stands, starting this machine's own, and its log."""
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -109,9 +110,27 @@ def test_the_log_is_shown_as_it_grows(dock: ModelZoo, tmp_path: Path, qtbot: QtB
     log = tmp_path / "state" / "backend-embedded" / "backend.log"
     dock.header.log_button.click()
     view = dock.header.native.findChild(LogView)
-    assert view.text.toPlainText() == "There is no log yet."
+    qtbot.waitUntil(lambda: view.text.toPlainText() == "There is no log yet.")
     log.parent.mkdir(parents=True)
     log.write_text("it listens")
     qtbot.waitUntil(lambda: view.text.toPlainText() == "it listens")
+    view.close()
+    qtbot.waitUntil(lambda: dock.header.native.findChild(LogView) is None)
+
+
+def test_the_main_thread_reads_no_log(
+    dock: ModelZoo, monkeypatch: pytest.MonkeyPatch, qtbot: QtBot
+) -> None:
+    threads: set[threading.Thread] = set()
+
+    def noted(log: Path) -> str:
+        threads.add(threading.current_thread())
+        return "read"
+
+    monkeypatch.setattr("hmz_widgets.log_view.tail", noted)
+    dock.header.show_log()
+    view = dock.header.native.findChild(LogView)
+    qtbot.waitUntil(lambda: view.text.toPlainText() == "read")
+    assert threading.main_thread() not in threads
     view.close()
     qtbot.waitUntil(lambda: dock.header.native.findChild(LogView) is None)

@@ -155,7 +155,7 @@ def test_without_a_backend_its_models_are_shown_from_memory_and_nothing_can_be_r
     assert "2 hours ago" in note.text()
     page.models.choose("a")
     assert not page.desk.run_button.isEnabled()
-    assert "cannot be reached" in page._why.text()
+    assert "cannot be reached" in page.hindrance()
     page.models.choose("b")
     qtbot.waitUntil(lambda: not page.models.chosen.face.icon().isNull())
 
@@ -196,3 +196,17 @@ def test_nothing_is_kept_outside_the_state_folder(
 ) -> None:
     open_zoo(FakeClient(two(make_card)))
     qtbot.waitUntil(lambda: bool(list(state.rglob("cards.json"))))
+
+
+def test_layers_of_one_kind_count_as_channels_of_a_model(
+    open_zoo: OpenZoo, make_card: MakeCard
+) -> None:
+    spec = {"name": "image", "axes": ["c", "y", "x"], "channels": ["nuclei", "membrane"]}
+    zoo = open_zoo(FakeClient([make_card(inputs=[spec])]))
+    models = zoo.page.models
+    zoo.viewer.add_image(np.zeros((9, 9), np.uint8), name="nuclei")
+    models.browse()
+    assert models.catalogue.count.text() == "1 model, 0 fit the layer"
+    zoo.viewer.add_image(np.zeros((9, 9), np.uint8), name="membrane")
+    models.browse()
+    assert models.catalogue.count.text() == "1 model, 1 fit the layer"

@@ -4,6 +4,7 @@ Lives in the Qt main thread.
 """
 
 import threading
+from collections.abc import Callable
 from functools import partial
 
 from psygnal import Signal
@@ -34,7 +35,8 @@ class Backend:
     def __init__(self, bridge: Bridge, connect: Connect) -> None:
         self._bridge, self._connect = bridge, connect
         self._searches = 0
-        self._left: list[Client] = []
+        self._found: list[Client] = []
+        self._closed = threading.Event()
         self.profile: str | None = None
         """The profile that was chosen; None: what the settings say."""
         self.client: Client | None = None
@@ -45,8 +47,6 @@ class Backend:
 
         The client of the one before stays open until the end: a run may still send its image.
         """
-        if self.client is not None:
-            self._left.append(self.client)
         self.client, self.profile = None, profile
         self.find()
 
@@ -56,21 +56,25 @@ class Backend:
         number = self._searches
         self.searching.emit()
         self._bridge.call(
-            partial(self._connect, self.profile, start=start),
+            partial(
+                _connected,
+                partial(self._connect, self.profile, start=start),
+                self._found,
+                self._closed,
+            ),
             done=partial(self._take, number),
             failed=partial(self._fail, number),
         )
 
     def close(self) -> None:
         """Close the connections; runs go on at the backend."""
-        now, self.client = self.client, None
-        for client in [*self._left, *([] if now is None else [now])]:
+        self.client = None
+        self._closed.set()
+        for client in self._found:
             _dismiss(client)
-        self._left.clear()
 
     def _take(self, number: int, client: Client) -> None:
         if number != self._searches:  # another one was chosen in the meantime
-            _dismiss(client)
             return
         self.client = client
         self.changed.emit()
@@ -78,6 +82,17 @@ class Backend:
     def _fail(self, number: int, error: HmzError) -> None:
         if number == self._searches:
             self.failed.emit(error)
+
+
+def _connected(
+    connect: Callable[[], Client], found: list[Client], closed: threading.Event
+) -> Client:
+    """Connect, and close the connections at once if the dock was closed meanwhile (in a worker)."""
+    client = connect()
+    found.append(client)
+    if closed.is_set():
+        _quietly_close(client)
+    return client
 
 
 def _dismiss(client: Client) -> None:

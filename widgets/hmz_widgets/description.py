@@ -3,6 +3,8 @@
 Touches layers, and so runs in the Qt main thread.
 """
 
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from hmz_widgets.layers import finest
@@ -10,6 +12,14 @@ from napari_hmz.catalogue import ImageDescription
 
 KINDS = {"Image": "image", "Labels": "labels", "Points": "points", "Shapes": "boxes"}
 """napari's kinds of layers, and what models call them."""
+
+
+def described_among(layer: Any, layers: Iterable[Any]) -> ImageDescription:  # noqa: ANN401 # napari is untyped here
+    """Describe a layer, with how many of the others could be channels beside it."""
+    own = described(layer)
+    others = [described(other) for other in layers if other != layer]
+    alike = [o for o in others if (o.kind, o.shape, o.dtype) == (own.kind, own.shape, own.dtype)]
+    return replace(own, beside=len(alike))
 
 
 def described(layer: Any) -> ImageDescription:  # noqa: ANN401 # napari is untyped here

@@ -56,7 +56,7 @@ class ModelZoo(QWidget):  # type: ignore[misc] # Qt has no types that mypy can f
         self.bridge = Bridge()
         self.backend = Backend(self.bridge, connect)
         wishes, known = preferences(), known_backends()
-        self.header = Header(self.backend, known.profiles, known.first, known.log)
+        self.header = Header(self.backend, self.bridge, known.profiles, known.first, known.log)
         self.model_page = ModelPage(
             napari_viewer, self.backend, self.bridge, open_picture, open_kept
         )

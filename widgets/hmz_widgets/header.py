@@ -9,6 +9,7 @@ from pathlib import Path
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QToolButton, QWidget
 
 from hmz_widgets.backend import Backend
+from hmz_widgets.bridge import Bridge
 from hmz_widgets.icon import give_icon
 from hmz_widgets.log_view import LogView
 from hmz_widgets.service import OF_SETTINGS
@@ -26,6 +27,8 @@ class Header:
     ----------
     backend
         The backend that is followed and chosen.
+    bridge
+        Carries out what takes time.
     profiles
         The names of the profiles; that of this machine is one of them.
     first
@@ -34,8 +37,11 @@ class Header:
         The file in which the backend of this machine writes its log.
     """
 
-    def __init__(self, backend: Backend, profiles: Sequence[str], first: str, log: Path) -> None:
-        self._backend, self._profiles, self._log = backend, tuple(profiles), log
+    def __init__(
+        self, backend: Backend, bridge: Bridge, profiles: Sequence[str], first: str, log: Path
+    ) -> None:
+        self._backend, self._bridge = backend, bridge
+        self._profiles, self._log = tuple(profiles), log
         self.native = QWidget()
         self.choice = QComboBox()
         self.choice.setAccessibleName("Backend")
@@ -92,7 +98,7 @@ class Header:
 
     def show_log(self) -> None:
         """Show the log of this machine's backend in a window of its own."""
-        LogView(self._log, self.native).show()
+        LogView(self._log, self._bridge, self.native).show()
 
     def _searching(self) -> None:
         self._state.setText("Connecting …")

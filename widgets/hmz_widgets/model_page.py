@@ -18,7 +18,7 @@ from qtpy.QtWidgets import (
 
 from hmz_widgets.backend import Backend
 from hmz_widgets.bridge import Bridge
-from hmz_widgets.description import described
+from hmz_widgets.description import described_among
 from hmz_widgets.drop import open_zarr
 from hmz_widgets.form import FormView
 from hmz_widgets.form_memory import FormMemory
@@ -145,11 +145,14 @@ class ModelPage:
 
     def _browse(self, browsing: bool) -> None:
         """Show the catalogue instead of the chosen model, or not any more."""
+        if browsing:  # layers may have come and gone beside the chosen one
+            self._say_what_fits()
         self.native.setCurrentIndex(int(browsing))
 
     def _say_what_fits(self) -> None:
         layer = self.image.layer()
-        self.models.suit(None if layer is None else described(layer))
+        among = None if layer is None else described_among(layer, self._viewer.layers)
+        self.models.suit(among)
 
     def _model_chosen(self) -> None:
         card = self.models.card()

@@ -14,7 +14,7 @@ from napari_hmz.errors import (
     VolumeEmpty,
     VoxelSizeMismatch,
 )
-from napari_hmz.physical import doubts, sizes_um
+from napari_hmz.physical import doubts, far_sizes_um, sizes_um
 from napari_hmz.schema import (
     SPATIAL_AXES,
     AxisName,
@@ -27,8 +27,6 @@ from napari_hmz.schema import (
     VolumeRequest,
     resolve_parameters,
 )
-
-_ROUNDING = 1e-6
 
 
 def check_extents(volume: VolumeRequest) -> None:
@@ -133,17 +131,12 @@ def check_voxel_size(spec: InputSpec, volume: VolumeRequest, *, ignore: bool) ->
     VoxelSizeMismatch
         If they differ by more than the model's tolerance and `ignore` is not set.
     """
-    far = []
     found_um = sizes_um(volume.voxel_size, volume.units, spec.voxel_size_um)
-    for axis, expected_um in spec.voxel_size_um.items():
-        if axis not in found_um or expected_um <= 0:
-            continue
-        factor = max(found_um[axis] / expected_um, expected_um / found_um[axis])
-        if factor > spec.voxel_size_tolerance * (1 + _ROUNDING):
-            far.append(f"{axis}: {found_um[axis]:g} µm, made for {expected_um:g} µm")
+    far = far_sizes_um(spec, found_um)
     if not far:
         return ""
-    message = f"The voxel size is far from the model's ({'; '.join(far)})."
+    told = [f"{axis}: {own:g} µm, made for {wanted:g} µm" for axis, (own, wanted) in far.items()]
+    message = f"The voxel size is far from the model's ({'; '.join(told)})."
     if not ignore:
         raise VoxelSizeMismatch(message)
     return message
