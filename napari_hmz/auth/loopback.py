@@ -5,6 +5,7 @@ Threads: the server answers in threads of its own; `wait` and `tell` are called 
 
 import hmac
 import html
+import os
 import queue
 import socket
 import threading
@@ -131,7 +132,8 @@ def _page(title: str, text: str) -> str:
 
 
 class _Server(ThreadingHTTPServer):
-    allow_reuse_address = False  # nobody else may listen on the same port
+    # A fixed port is free again at once; on Windows the option would let others listen there, too.
+    allow_reuse_address = os.name != "nt"
     daemon_threads = True
 
 

@@ -20,9 +20,9 @@ from napari_hmz.auth.renewal import renewed
 from napari_hmz.auth.sign_ins import SignIns
 from napari_hmz.errors import IssuerUnavailable, SignInFailed
 
-Ask = Callable[[str], bool]
-"""Brings the person to sign in at a backend, by its address; returns whether they have. It may take
-minutes."""
+Ask = Callable[[str, bool], bool]
+"""Brings the person to sign in at a backend, by its address; returns whether they have. It is told
+whether they were signed in until now, and may take minutes."""
 _LONGEST_S = 150.0  # of a renewal: a few exchanges with an issuer that hardly answers
 
 
@@ -48,7 +48,7 @@ class Session:
         self._lock_file = folder / "sign-in.lock"
         self._ask = ask
         self._lock = threading.Lock()
-        self._anonymous = False
+        self._anonymous = self._known = False
         self._declined: list[str | None] = []
 
     def __call__(self) -> str | None:
@@ -61,6 +61,7 @@ class Session:
         """
         access = self._sign_ins.access(self._backend)
         if access is not None and not access.ends_soon:
+            self._known = True
             return access.token
         if self._anonymous:
             return None
@@ -72,6 +73,7 @@ class Session:
                     raise
                 return access.token  # it may last a little longer
         self._anonymous = found is None
+        self._known |= found is not None
         return None if found is None else found.token
 
     def renew(self, rejected: str | None, /) -> bool:
@@ -89,7 +91,7 @@ class Session:
                 return self._signed_in()
             if self._ask is None or rejected in self._declined:
                 return False
-            if self._ask(self._backend) and self._found(rejected) is not None:
+            if self._ask(self._backend, self._known) and self._found(rejected) is not None:
                 return self._signed_in()
             self._declined = [rejected]  # who waited with us is not asked again
             return False

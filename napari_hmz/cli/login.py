@@ -58,6 +58,8 @@ def login(
     if device + token + (command is not None) > 1:
         raise typer.BadParameter("--device, --token and --command exclude each other.")
     settings, backend = _backend(url, profile)
+    if not is_safe(backend):
+        raise SignInFailed(f"A token would travel to {backend} for everybody to read.")
     sign_ins = SignIns()
     if not sign_ins.lasting:
         raise SignInFailed(
@@ -65,8 +67,6 @@ def login(
             remedy="`hmz run` and the others ask you themselves. In a script set HMZ_TOKEN or"
             " HMZ_TOKEN_COMMAND.",
         )
-    if not is_safe(backend):
-        raise SignInFailed(f"A token would travel to {backend} for everybody to read.")
     if token or command is not None:
         _keep(backend, sign_ins, KeptCommand(command=command) if command else _pasted())
     else:

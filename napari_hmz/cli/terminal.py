@@ -1,6 +1,9 @@
 """Signing in from a terminal: where to go is written to standard error, also during a run."""
 
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import typer
@@ -35,20 +38,26 @@ def say(text: str) -> None:
     typer.echo(text, err=True)
 
 
-def connect(url: str | None, **options: Any) -> client.Client:  # noqa: ANN401 # as the client's
+@contextmanager
+def connect(url: str | None, **options: Any) -> Iterator[client.Client]:  # noqa: ANN401 # as the client's
     """Connect as `client.connect`; a person at the terminal is asked to sign in if need be."""
-    sign_ins = SignIns()
+    sign_ins, given_up = SignIns(), threading.Event()
 
-    def ask(backend: str) -> bool:
-        say(f"{backend} wants you to sign in.")
+    def ask(backend: str, again: bool) -> bool:  # as an `Ask` is called
+        say(f"{backend} wants you to sign in{' again' if again else ''}.")
         try:
-            return bool(signed_in(backend, sign_ins))
+            return bool(signed_in(backend, sign_ins, Attempt(cancelled=given_up)))
         except HmzError as error:
             show_error(error, as_json=False)
             return False
 
     somebody = sys.stdin.isatty() and sys.stderr.isatty()
-    return client.connect(url, sign_ins=sign_ins, ask=ask if somebody else None, **options)
+    options |= {"sign_ins": sign_ins, "ask": ask if somebody else None}
+    with client.connect(url, **options) as connected:
+        try:
+            yield connected
+        finally:
+            given_up.set()  # threads that wait for the person would keep the command from ending
 
 
 def signed_in(backend: str, sign_ins: SignIns, attempt: Attempt | None = None) -> str:

@@ -21,6 +21,7 @@ from napari_hmz.schema import (
     ChunkDone,
     Event,
     LabelsMerged,
+    Me,
     ModelCard,
     ParameterValue,
     Progress,
@@ -90,6 +91,13 @@ class FakeClient:
     """An error that the list of runs is refused with."""
     closed: bool = False
     runs_started: list["FakeRun"] = field(default_factory=list)
+
+    url = "http://127.0.0.1:1"
+    """The backend's address."""
+
+    def me(self) -> Me:
+        """Return the owner of this machine's backend."""
+        return Me(issuer="local", subject="owner", credential="shared")
 
     def models(self, task: str | None = None, query: str | None = None) -> tuple[ModelCard, ...]:
         """Return the cards, of one task or with a word in their name if asked."""

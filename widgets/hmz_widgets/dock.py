@@ -10,6 +10,7 @@ from typing import Any
 
 from qtpy.QtWidgets import QTabWidget, QVBoxLayout, QWidget
 
+from hmz_widgets import service
 from hmz_widgets.backend import Backend
 from hmz_widgets.bridge import Bridge
 from hmz_widgets.drop import ZarrDrop
@@ -22,11 +23,11 @@ from hmz_widgets.service import (
     Connect,
     OpenKept,
     OpenPicture,
-    connect,
     known_backends,
     open_kept,
     open_picture,
 )
+from napari_hmz.door import Door
 
 
 class ModelZoo(QWidget):  # type: ignore[misc] # Qt has no types that mypy can follow
@@ -37,26 +38,30 @@ class ModelZoo(QWidget):  # type: ignore[misc] # Qt has no types that mypy can f
     napari_viewer
         The viewer whose layers are offered, and to which results are added.
     connect
-        Finds the backend; called in a worker.
+        Finds the backend; called in a worker. None: as the settings say.
     open_picture
         Opens a layer's array as a source; called in a worker.
     open_kept
         Opens what is kept of the backend's models; called in a worker.
+    door
+        Where people sign in and out.
     """
 
     def __init__(
         self,
         napari_viewer: Any,  # noqa: ANN401 # a viewer or napari's proxy of it
         *,
-        connect: Connect = connect,
+        connect: Connect | None = None,
         open_picture: OpenPicture = open_picture,
         open_kept: OpenKept = open_kept,
+        door: Door | None = None,
     ) -> None:
         super().__init__()
         self.bridge = Bridge()
-        self.backend = Backend(self.bridge, connect)
+        self.door = door or Door()
+        self.backend = Backend(self.bridge, connect or partial(service.connect, door=self.door))
         wishes, known = preferences(), known_backends()
-        self.header = Header(self.backend, self.bridge, known.profiles, known.first, known.log)
+        self.header = Header(self.backend, self.bridge, self.door, known)
         self.model_page = ModelPage(
             napari_viewer, self.backend, self.bridge, open_picture, open_kept
         )
@@ -99,6 +104,7 @@ def _close(parts: dict[str, Any]) -> None:
 
     It gets the widget's parts, since the widget itself must not be touched any more.
     """
+    parts["door"].close()
     parts["bridge"].close()
     parts["model_page"].close()
     parts["runs_page"].close()

@@ -1,19 +1,25 @@
-"""The first line of the dock: which backend, how it stands, and the log of this machine's own.
+"""The first line of the dock: which backend, how it stands, who the person is there, and a log.
 
 Lives in the Qt main thread.
 """
 
-from collections.abc import Sequence
-from pathlib import Path
-
-from qtpy.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QToolButton, QWidget
+from qtpy.QtWidgets import (
+    QComboBox,
+    QHBoxLayout,
+    QPushButton,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from hmz_widgets.backend import Backend
 from hmz_widgets.bridge import Bridge
 from hmz_widgets.icon import give_icon
 from hmz_widgets.log_view import LogView
-from hmz_widgets.service import OF_SETTINGS
+from hmz_widgets.service import OF_SETTINGS, KnownBackends
+from hmz_widgets.sign_in_view import SignInView
 from hmz_widgets.status import plain_label
+from napari_hmz.door import Door
 from napari_hmz.errors import HmzError, LocalBackendFailed, LocalBackendStopped
 from napari_hmz.profiles import LOCAL
 
@@ -29,25 +35,22 @@ class Header:
         The backend that is followed and chosen.
     bridge
         Carries out what takes time.
-    profiles
-        The names of the profiles; that of this machine is one of them.
-    first
-        The one that is in use.
-    log
-        The file in which the backend of this machine writes its log.
+    door
+        Where people sign in and out.
+    known
+        The backends to choose from.
     """
 
-    def __init__(
-        self, backend: Backend, bridge: Bridge, profiles: Sequence[str], first: str, log: Path
-    ) -> None:
+    def __init__(self, backend: Backend, bridge: Bridge, door: Door, known: KnownBackends) -> None:
         self._backend, self._bridge = backend, bridge
-        self._profiles, self._log = tuple(profiles), log
+        self._profiles, self._log = known.profiles, known.log
         self.native = QWidget()
+        self.sign_in = SignInView(backend, bridge, door, self.native)
         self.choice = QComboBox()
         self.choice.setAccessibleName("Backend")
         self.choice.setToolTip("Which backend runs the models; profiles stand in client.toml")
         self.choice.addItems([WORDS.get(profile, profile) for profile in self._profiles])
-        self.choice.setCurrentIndex(self._profiles.index(first))
+        self.choice.setCurrentIndex(self._profiles.index(known.first))
         self._state = plain_label()
         self.start_button = QPushButton("Start")
         give_icon(self.start_button, "start")
@@ -65,10 +68,15 @@ class Header:
         return str(self._state.text())
 
     def _lay_out(self) -> None:
-        row = QHBoxLayout(self.native)
-        row.setContentsMargins(9, 6, 9, 0)
+        column = QVBoxLayout(self.native)
+        column.setContentsMargins(9, 6, 9, 0)
+        row = QHBoxLayout()
+        column.addLayout(row)
+        column.addWidget(self.sign_in.message)
         row.addWidget(self.choice)
         row.addWidget(self._state, 1)
+        row.addWidget(self.sign_in.who)
+        row.addWidget(self.sign_in.button)
         row.addWidget(self.start_button)
         row.addWidget(self.log_button)
         self.start_button.hide()

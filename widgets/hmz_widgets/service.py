@@ -13,13 +13,14 @@ from hmz_widgets.layers import Picture
 from hmz_widgets.preferences import preferences
 from napari_hmz.catalogue import KeptCards, kept_cards
 from napari_hmz.connection import local_folder
+from napari_hmz.door import Door
 from napari_hmz.errors import HmzError
 from napari_hmz.forecast import Forecast
 from napari_hmz.form import RememberedValues, remembered_values
 from napari_hmz.live import WatchedRun
 from napari_hmz.profiles import LOCAL
 from napari_hmz.record import RunRecord
-from napari_hmz.schema import ModelCard, ParameterValue, Region, Run, Urgency
+from napari_hmz.schema import Me, ModelCard, ParameterValue, Region, Run, Urgency
 
 
 class RunKeeper(Protocol):
@@ -40,6 +41,13 @@ class RunKeeper(Protocol):
 
 class Client(RunKeeper, Protocol):
     """The calls that the dock needs; `napari_hmz.Client` has them and more."""
+
+    @property
+    def url(self) -> str:
+        """The backend's address."""
+
+    def me(self) -> Me:
+        """Return who the backend takes the person for."""
 
     def attach(self, run_id: str, *, resume: bool, source: Any) -> WatchedRun:  # noqa: ANN401 # an array, or levels; None
         """Take up a run; `resume` one that has ended early; `source`: its image, if need be."""
@@ -144,11 +152,13 @@ def known_backends() -> KnownBackends:
     return KnownBackends((*extra, LOCAL, *names), first, local_folder(found).log)
 
 
-def connect(profile: str | None, /, *, start: bool) -> Client:
-    """Connect to the backend of a profile or of the settings."""
+def connect(profile: str | None, /, *, start: bool, door: Door | None = None) -> Client:
+    """Connect to the backend of a profile or of the settings, as whoever has come by the door."""
     from napari_hmz import client
 
     arguments = preferences().settings_arguments(profile)
+    if door is not None:
+        arguments |= {"sign_ins": door.sign_ins, "ask": door.ask}
     return client.connect(start=start, started_by="plugin", **arguments)
 
 

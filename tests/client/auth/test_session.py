@@ -128,7 +128,7 @@ def test_a_sign_in_that_was_ended_elsewhere_is_forgotten_and_the_person_asked(
     signed_in.keep(backend.url, twin)  # what another machine believes to have still
     asked: list[int] = []
 
-    def ask(_: str) -> bool:
+    def ask(_: str, again: bool) -> bool:
         asked.append(1)
         return bool(sign_in(backend.url, signed_in, wanda))
 
@@ -144,7 +144,7 @@ def test_who_does_not_want_to_sign_in_is_asked_once(
 ) -> None:
     asked: list[int] = []
 
-    def decline(_: str) -> bool:
+    def decline(_: str, again: bool) -> bool:
         asked.append(1)
         return False
 
