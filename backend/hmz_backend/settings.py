@@ -74,7 +74,7 @@ class Settings(BaseSettings):
     runs_at_once: int = Field(default=8, ge=0)
     """How many runs of one person go at a time, previews counted apart; 0: no limit."""
     runs_waiting: int = Field(default=1000, ge=0)
-    """How many more of one person may wait for that; 0: no limit."""
+    """How many more of one person may wait, for their turn or their image; 0: no limit."""
     runs_open: int = Field(default=20_000, ge=0)
     """How many runs of all people may go or wait; 0: no limit."""
     requests_per_s: float = Field(default=1000.0, ge=0)

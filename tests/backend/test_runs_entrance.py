@@ -62,6 +62,15 @@ def test_too_many_are_refused_for_a_while() -> None:
     entrance.check(B)
 
 
+def test_runs_whose_image_never_comes_cannot_be_piled_up() -> None:
+    entrance = Entrance(at_once=1, waiting_most=3)
+    for number in range(3):
+        entrance.check(A)
+        entrance.stand_aside(entrance.enter(A, f"lost {number}"), aside=True)
+    with pytest.raises(LimitReached):
+        entrance.check(A)
+
+
 def test_without_limits_all_go() -> None:
     entrance = Entrance()
     assert all(entrance.enter(A, str(number)).admitted.is_set() for number in range(50))

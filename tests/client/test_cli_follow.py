@@ -94,6 +94,15 @@ def test_lines_tell_at_once_what_is_awaited_and_do_not_flood(
     ]
 
 
+def test_a_line_tells_the_place_in_the_queue_and_the_wait(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    Lines("r-1").show(Standing("queue", position=3, wait_s=90))
+    assert capsys.readouterr().err.startswith(
+        "r-1 waiting in the queue (place 3): begins in about 1 min 30 s, "
+    )
+
+
 def test_ctrl_c_leaves_the_run_and_says_how_to_return(capsys: pytest.CaptureFixture[str]) -> None:
     run = Scripted(KeyboardInterrupt())
     with pytest.raises(typer.Exit) as raised:

@@ -22,6 +22,8 @@ def a_run(
     waiting_for: Waiting = "",
     voxels_per_s: float | None = None,
     seconds_left: float | None = None,
+    position: int = 0,
+    wait_s: float | None = None,
 ) -> Run:
     known = fake_run()
     progress = Progress(
@@ -29,6 +31,8 @@ def a_run(
         waiting_for=waiting_for,
         voxels_per_s=voxels_per_s,
         seconds_left=seconds_left,
+        position=position,
+        wait_s=wait_s,
     )
     plan = known.plan.model_copy(update={"blocks": 9})
     changes = {"state": state, "progress": progress, "plan": plan, "results": ()}
@@ -105,6 +109,12 @@ def test_a_run_that_goes_on_tells_its_rate_and_the_time_left() -> None:
     going = a_run("running", voxels_per_s=2.5e6, seconds_left=75)
     assert row_of(going, NOW).percent == 33
     assert row_of(going, NOW).detail == "3 of 9 blocks · 2.5 M voxels/s · 1 min 15 s left"
+
+
+def test_a_run_that_waits_tells_its_place_and_when_it_begins() -> None:
+    row = row_of(a_run("queued", position=2, wait_s=90, waiting_for="queue"), NOW)
+    assert row.state == "waiting in the queue (place 2)"
+    assert row.detail.endswith("begins in about 1 min 30 s")
 
 
 def test_a_run_that_has_ended_tells_what_it_found_and_no_rate() -> None:

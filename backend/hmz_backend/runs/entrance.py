@@ -52,7 +52,7 @@ class Entrance:
     at_once
         How many runs of one person go at a time, for either urgency; 0: no limit.
     waiting_most
-        How many more of one person may wait; 0: no limit.
+        How many more of one person may wait, for their turn or their image; 0: no limit.
     open_most
         How many runs of all people may go or wait; 0: no limit.
     """
@@ -72,7 +72,7 @@ class Entrance:
         ServerBusy
             Too many of all people.
         """
-        waiting = sum(not place.admitted.is_set() for place in self._line(share))
+        waiting = sum(not _counts(place) for place in self._line(share))
         if 0 < self.waiting_most <= waiting:
             raise LimitReached(
                 f"{waiting} of your runs wait here already.",

@@ -31,6 +31,7 @@ from napari_hmz.schema import Event, OutputResult, Progress, Progressed, Region,
 
 log = logging.getLogger(__name__)
 TOLD_S = 2.0  # how often a run that waits for its turn looks whether it has moved up
+NEAR = 8  # place in the queue; those behind it move too often to tell each time
 CANCEL_S = 20.0  # a client gives an answer 30 s; what stops later is told by the run's events
 LAST_WORD_S = 10.0  # writing how a run ended takes a moment, unless its disk is full
 Results = tuple[OutputResult, ...]
@@ -207,7 +208,8 @@ class UnderWay:
             if progress.position != told:
                 told = progress.position
                 await log.append([partial(_progressed, progress=progress)])
-            await wait_for(active.place.admitted, TOLD_S)
+            timeout_s = TOLD_S * max(1.0, told / NEAR)
+            await wait_for(active.place.admitted, timeout_s)
 
     def _waiting(self, active: Active) -> Progress:
         position = self.entrance.ahead(active.place)
