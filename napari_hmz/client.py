@@ -160,17 +160,14 @@ class Client(Calls):
     ) -> Run:
         """Start a run and return at once; threads of this process send the image.
 
-        If `output` was left unfinished by the same run (image, model, options), which was
-        cancelled, has failed or lost its client, that run is gone on with under its id.
+        A run that left `output` unfinished (same image, model, options) is gone on with.
 
         Parameters
         ----------
         model, source
             A model's id, and anything that `napari_hmz.sources.open_source` opens.
-        output, overwrite
-            Where to write the results as OME-Zarr, None: nowhere; replace what is there.
-        with_image
-            Write the image beside the labels.
+        output, overwrite, with_image
+            Where to write the results as OME-Zarr, None: nowhere; over what is there; image too.
         **options
             As `RunOptions`.
 
@@ -200,6 +197,8 @@ class Client(Calls):
         self._remember(begun, opened, output, with_image=with_image)
         if begun.state in RESUMABLE:  # by a process that died before it could note it
             begun = self._http.ask(wire.resume(begun.id), None, schema.Run)
+        if focus := options.get("focus"):
+            self._http.post(wire.focus(begun.id), schema.Focus(region=dict(focus)))
         traffic = Traffic()
         upload = self._upload(begun, opened, traffic)  # first: tiles need not wait for our disk
         writer = None

@@ -5,6 +5,8 @@ into canvases. The thread that draws only reads the canvases' arrays, and learns
 which part is new. A canvas is written by one thread only.
 """
 
+import mmap
+import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -29,6 +31,8 @@ from napari_hmz.schema import (
 )
 from napari_hmz.standing import Carrier, Gauge, Standing
 
+HUGE_BYTES = 2**26
+"""Of an array this large, memory is taken page by page as it fills (`_sparse`)."""
 MEMORY_CAP_BYTES = 2 * 2**30
 """A larger output is kept in a temporary file that the system pages in and out."""
 
@@ -191,9 +195,22 @@ def blank(output: OutputArray, *, memory_cap_bytes: int = MEMORY_CAP_BYTES) -> C
     shape = tuple(output.shape[axis] for axis in output.axes)
     dtype = np.dtype(output.dtype)
     if int(np.prod(shape, dtype=np.int64)) * dtype.itemsize <= memory_cap_bytes:
-        return Canvas(output, np.zeros(shape, dtype))
+        return Canvas(output, _sparse(shape, dtype))
     with tempfile.TemporaryFile(prefix="napari-hmz-") as file:
         return Canvas(output, np.memmap(file, dtype, "w+", shape=shape))
+
+
+def _sparse(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return zeros that take memory only where something is written.
+
+    For numpy's own, Linux takes huge pages: the first chunk, which touches a little of many, would
+    have hundreds of MiB cleared before it is shown.
+    """
+    size_bytes = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+    if sys.platform != "linux" or size_bytes < HUGE_BYTES:
+        return np.zeros(shape, dtype)
+    private = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
+    return np.frombuffer(mmap.mmap(-1, size_bytes, private), dtype).reshape(shape)
 
 
 def follow(handle: WatchedRun, *, memory_cap_bytes: int = MEMORY_CAP_BYTES) -> Iterator[Update]:

@@ -41,6 +41,8 @@ class RunOptions(TypedDict, total=False):
     """Run even though the voxel size is far from what the model was made for."""
     urgency: Urgency
     """`interactive`: somebody waits for it; it goes before other work, within a cap."""
+    focus: Mapping[AxisName, Interval] | None
+    """The part of the image that is sent and computed first; it changes nothing else."""
     stream: bool
     """Keep no more of the image on the backend than is worked on; another run sends it again."""
 

@@ -146,6 +146,7 @@ class FakeClient:
         join_planes: bool = False,
         ignore_voxel_size: bool = False,
         urgency: Urgency = "batch",
+        focus: Region | None = None,
     ) -> "FakeRun":
         """Start a run.
 
@@ -159,6 +160,7 @@ class FakeClient:
         run = self._run_of(model, source, version, parameters, region, sized=ignore_voxel_size)
         run.join_planes, run.channels, run.output = join_planes, tuple(channels or ()), output
         run.urgency = urgency
+        run.looked_at += [focus] if focus else []
         run.id = f"fake-{len(self.runs_started) + 1}"
         self.runs_started.append(run)
         return run

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from napari_hmz import errors
 from napari_hmz.client import Client, connect
-from napari_hmz.schema import AxisName, Health, Interval, VolumeRequest, wire
+from napari_hmz.schema import AxisName, ChunkDone, Health, Interval, VolumeRequest, wire
 from napari_hmz.sources import Origin, Source, open_source
 from napari_hmz.testing.backend_process import BackendProcess
 from napari_hmz.testing.scripted_server import Answer, ScriptedServer
@@ -80,6 +80,16 @@ def test_focus_is_taken(client: Client, held: Held) -> None:
     run = client.run("components", held, parameters=THRESHOLD)
     run.focus({"z": (0, 4), "y": (0, 10), "x": (0, 10)})
     held.gate.set()
+    assert run.wait(60).state == "done"
+
+
+def test_a_run_begins_with_what_is_looked_at(client: Client, blobs: MakeBlobs) -> None:
+    block: dict[AxisName, int] = {"z": 16, "y": 32, "x": 32}
+    run = client.run(
+        "components", blobs(), parameters=THRESHOLD, block=block, focus={"z": (39, 40)}
+    )
+    first = next(event for event in run.watch() if isinstance(event, ChunkDone))
+    assert first.region["z"] == (32, 40)
     assert run.wait(60).state == "done"
 
 

@@ -9,12 +9,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from napari_hmz import live
 from napari_hmz.errors import BackendUnreachable, QuotaExceeded, SourceUnreadable
 from napari_hmz.live import Advanced, Begun, Broken, Ended, Filled, Update, blank, perform
 from napari_hmz.schema import ChunkDone, ModelCard, OutputArray, Region
 from napari_hmz.testing.fake_client import FakeClient
 from napari_hmz.testing.fake_source import FakeSource
 
+LARGE = OutputArray(
+    name="labels", kind="instance-labels", axes=("z", "y", "x"),
+    shape={"z": 3, "y": 40, "x": 33}, chunks={"z": 1, "y": 16, "x": 16}, dtype="uint32",
+)  # fmt: skip # what matters stands first
 IMAGE = np.random.default_rng(1).integers(0, 100, (3, 40, 33)).astype(np.uint8)
 
 
@@ -56,6 +61,16 @@ def test_the_canvas_ends_as_the_result() -> None:
     told = [update.standing for update in found if isinstance(update, Advanced)]
     assert [standing.doing for standing in told] == ["computing"] * 10 + ["joining", "done"]
     assert told[-1].blocks_done == told[-1].blocks_total == 9
+
+
+def test_a_large_canvas_is_empty_and_can_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "HUGE_BYTES", 1)
+    canvas = blank(LARGE)
+    assert canvas.array.shape == (3, 40, 33)
+    assert not canvas.array.any()
+    canvas.array[1, 2:5] = 7
+    assert int(canvas.array.sum()) == 7 * 3 * 33
+    assert not canvas.is_in_file
 
 
 def test_joined_objects_are_shown_under_one_id_before_the_end() -> None:

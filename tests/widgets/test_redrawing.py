@@ -55,6 +55,17 @@ def test_many_chunks_are_drawn_once(qtbot: QtBot, shown: Shown) -> None:
     assert shown.whole == 0
 
 
+def test_after_a_rest_nothing_is_waited_for(
+    qtbot: QtBot, shown: Shown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redrawing, "FLOOR_2D_MS", 60_000)
+    shown.redrawing.mark(LEFT)
+    qtbot.waitUntil(lambda: len(shown.parts) == 1)
+    shown.redrawing.mark(LEFT)
+    qtbot.wait(300)
+    assert len(shown.parts) == 1
+
+
 def test_what_is_not_on_show_is_not_drawn(qtbot: QtBot, shown: Shown) -> None:
     shown.viewer.dims.set_current_step(0, 3)
     shown.redrawing.mark({**LEFT, "z": (0, 2)})

@@ -122,6 +122,7 @@ class ModelPage:
         if region is None:
             self.status.fail(RegionInvalid("Nothing of the image lies in the chosen region."))
             return None
+        seen = view_of(self._viewer, layer, axes)
         return Order(
             card,
             image,
@@ -130,6 +131,7 @@ class ModelPage:
             self.image.at_level(region),
             self.desk.output.output(),
             self.image.channels(),
+            focus=self.image.at_level(seen.focus(sizes(layer, axes))),
         )
 
     def _in_view(self) -> Region:

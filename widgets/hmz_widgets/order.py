@@ -4,7 +4,7 @@ The functions run in a worker.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypedDict
 
@@ -30,6 +30,8 @@ class Order:
         Which channel of the image feeds each channel of the model; empty: as they come.
     urgency
         Whether somebody waits for it.
+    focus
+        What is looked at, and so done first; empty: nothing in particular.
     """
 
     card: ModelCard
@@ -40,6 +42,7 @@ class Order:
     output: Path | None = None
     channels: tuple[int, ...] = ()
     urgency: Urgency = "batch"
+    focus: Region = field(default_factory=dict)
 
     @property
     def wishes(self) -> "Wishes":
@@ -57,7 +60,7 @@ class Order:
 
     def preview(self, region: Region) -> "Order":
         """Return the same for what a person looks at and waits for, written nowhere."""
-        return replace(self, region=region, output=None, urgency="interactive")
+        return replace(self, region=region, focus={}, output=None, urgency="interactive")
 
 
 class Wishes(TypedDict):
@@ -79,7 +82,7 @@ def begin(client: Client, open_picture: OpenPicture, order: Order) -> WatchedRun
     The source stays open: the client may send its chunks for a later run of the same image.
     """
     source = open_picture(order.image, order.card.inputs[0].dtypes)
-    return client.run(order.card.id, source, **order.wishes)
+    return client.run(order.card.id, source, focus=order.focus, **order.wishes)
 
 
 def foresee(client: Client, open_picture: OpenPicture, order: Order) -> Forecast:

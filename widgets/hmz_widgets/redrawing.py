@@ -10,11 +10,13 @@ from itertools import accumulate, takewhile
 from time import perf_counter
 from typing import Any
 
-from qtpy.QtCore import QTimer
+from qtpy.QtCore import Qt, QTimer
 
 from hmz_widgets.patches import patch, patchable
 from napari_hmz.schema import Axes, AxisName, Region, slices
 
+GATHER_MS = 10
+"""What comes within so long is drawn together, even if nothing was drawn for long."""
 REFRESH_SHARE = 4
 """Redrawing a layer may take one part in so many of the main thread's time."""
 FLOOR_2D_MS = 100
@@ -56,14 +58,16 @@ class Redrawing:
         self._due, self._drawing = QTimer(), QTimer()
         for timer, then in ((self._due, self._redraw), (self._drawing, self._drawn)):
             timer.setSingleShot(True)
+            timer.setTimerType(Qt.TimerType.PreciseTimer)  # others come up to 5 % too early
             timer.timeout.connect(then)
         self._began_s = self._last_ms = 0.0
 
     def mark(self, region: Region) -> None:
-        """Note that a region has new values; what is on show of it is drawn soon."""
+        """Note that a region has new values; what is on show of it is drawn once it is due."""
         self._dirty[tuple(region.items())] = region
         if not self._due.isActive():
-            self._due.start(self.pause_ms())
+            since_ms = 1000 * (perf_counter() - self._began_s)
+            self._due.start(max(GATHER_MS, round(self.pause_ms() - since_ms)))
 
     def painted(self, whole: Region) -> None:
         """Note that a person paints, and draw all that is on show from then on.
@@ -75,7 +79,7 @@ class Redrawing:
             self.mark(whole)
 
     def pause_ms(self) -> int:
-        """Return how long to gather changes: longer the longer the last drawing took."""
+        """Return how long after a drawing the next is due: longer the longer the last one took."""
         floor = FLOOR_2D_MS if self._is_flat() else FLOOR_3D_MS
         return max(floor, round(REFRESH_SHARE * self._last_ms))
 

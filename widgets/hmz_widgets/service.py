@@ -87,6 +87,7 @@ class Client(RunKeeper, Protocol):
         join_planes: bool,
         ignore_voxel_size: bool,
         urgency: Urgency,
+        focus: Region | None,
     ) -> WatchedRun:
         """Start a run."""
 
