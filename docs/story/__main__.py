@@ -19,12 +19,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from docs.story.words import FIRST_LABELS
+from docs.story.words import CLOSED, FIRST_LABELS, say
 from napari_hmz.connection import local_folder
 from napari_hmz.local import Handshake
 from napari_hmz.settings import ClientSettings
 
 IMAGES = Path(__file__).parents[1] / "images"
+READY = "ready"
+"""A file that says that the second napari has opened its window."""
 
 
 def main() -> int:
@@ -38,7 +40,7 @@ def main() -> int:
     asked = parser.parse_args()
     asked.folder.mkdir(parents=True, exist_ok=True)
     if asked.act == "first":
-        _first(asked.folder, asked.began)
+        _first(asked.folder, asked.began, asked.home / READY)
     elif asked.act == "second":
         _second(asked.folder, asked.home)
     elif asked.act == "film":
@@ -62,29 +64,32 @@ def perform(stage: Stage) -> int:
     """Play each act in a process of its own, and end the backend whatever happens."""
     try:
         first = _process("first", stage)
-        second = _after_the_first_labels(first, stage)
-        if second is None or first.wait():
-            return 1
-        second.communicate("\n")  # its cue: the first napari is closed
-        if second.returncode or stage.short:
+        second = _heard(first, stage)
+        if second is None:
+            return first.wait() or 1
+        if first.wait():
+            second.kill()  # it waits for a cue that does not come
+            return first.returncode
+        if second.wait() or stage.short:
             return second.returncode
         return _process("film", stage).wait()
     finally:
         _end_backend(stage.home)
 
 
-def _after_the_first_labels(
-    first: "subprocess.Popen[str]", stage: Stage
-) -> "subprocess.Popen[str] | None":
+def _heard(first: "subprocess.Popen[str]", stage: Stage) -> "subprocess.Popen[str] | None":
     """Pass on what the first act says, and have the second napari wait in the wings meanwhile.
 
-    It has opened its window by the time that the first is closed: the run would be over before.
+    It opens its window before the run is started, which would be over before it is taken up.
     """
     second = None
     for line in first.stdout or ():
         print(line, end="", flush=True)  # noqa: T201 # a script's own word
         if line.startswith(FIRST_LABELS):
             second = _process("second", stage)
+        if line.startswith(CLOSED) and second is not None and second.stdin is not None:
+            second.stdin.write("\n")  # its cue
+            second.stdin.flush()
     return second
 
 
@@ -100,13 +105,15 @@ def _process(act: str, stage: Stage) -> "subprocess.Popen[str]":
     )
 
 
-def _first(pictures: Path, began_s: float) -> None:
+def _first(pictures: Path, began_s: float, ready: Path) -> None:
     from docs.story.first_act import leave
     from docs.story.window import Window
 
     window = Window(pictures)
-    leave(window, began_s)
+    leave(window, began_s, ready)
     window.close()
+    say(CLOSED)
+    window.develop()
 
 
 def _second(pictures: Path, home: Path) -> None:
@@ -115,9 +122,11 @@ def _second(pictures: Path, home: Path) -> None:
 
     window = Window(pictures)
     zoo = get_ready(window)
+    (home / READY).touch()
     sys.stdin.readline()  # the cue
     take_up(window, zoo, home)
     window.close()
+    window.develop()
 
 
 def _film(pictures: Path) -> None:

@@ -1,6 +1,7 @@
 """The first act: a model is chosen, previewed and run, and napari is closed in the middle."""
 
 import time
+from pathlib import Path
 
 from docs.story.window import Trouble, Window
 from docs.story.words import FIRST_LABELS, say
@@ -11,13 +12,15 @@ MODEL = "nuclei-2d"
 """Works plane by plane, so that there is something to see while it runs."""
 
 
-def leave(window: Window, began_s: float) -> None:
+def leave(window: Window, began_s: float, ready: Path) -> None:
     """Play it, until the run can do without napari.
 
     Parameters
     ----------
     began_s
         When this napari was started, in seconds since 1970.
+    ready
+        The run begins once there is this file.
     """
     window.open_sample()
     zoo = window.open_zoo()
@@ -33,6 +36,7 @@ def leave(window: Window, began_s: float) -> None:
     say(f"{FIRST_LABELS} {time.time() - began_s:.1f} s after the start of napari")
     window.until(page.desk.run_button.isEnabled, "the end of the preview")
     window.shoot("3-preview")
+    window.until(ready.exists, "the other napari")
     _run(window, zoo)
     window.shoot("4-running")
 

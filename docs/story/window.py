@@ -43,6 +43,7 @@ class Window:
 
     def __init__(self, pictures: Path, size_px: tuple[int, int] = SIZE_PX) -> None:
         self._pictures = pictures
+        self._shots: dict[str, Untyped] = {}
         self.viewer: Untyped = napari.Viewer(title="napari", ndisplay=2, show=True)
         self.viewer.window.resize(*size_px)
         self.settle(0.3)
@@ -82,6 +83,7 @@ class Window:
             self.settle(POLL_S)
             if time.monotonic() > deadline:
                 self.shoot("trouble")
+                self.develop()
                 raise Trouble(f"Waited in vain for: {what}")
 
     def settle(self, seconds: float) -> None:
@@ -107,13 +109,18 @@ class Window:
         return Image.fromarray(self.viewer.screenshot(canvas_only=True, flash=False)).convert("RGB")
 
     def shoot(self, name: str) -> None:
-        """Write a picture of the window, in as many colours as it takes to look the same."""
-        self.settle(0.4)  # what has just changed is drawn
-        shown = self.viewer.screenshot(canvas_only=False, flash=False)
-        picture = Image.fromarray(shown).convert("RGB")
-        path = self._pictures / f"{name}.png"
-        picture.quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
-        say(path)
+        """Take a picture of the window; `develop` writes it, since runs do not wait for that."""
+        self.settle(0.3)  # what has just changed is drawn
+        self._shots[name] = self.viewer.screenshot(canvas_only=False, flash=False)
+
+    def develop(self) -> None:
+        """Write the pictures, in as many colours as it takes to look the same."""
+        for name, shot in self._shots.items():
+            path = self._pictures / f"{name}.png"
+            picture = Image.fromarray(shot).convert("RGB")
+            picture.quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
+            say(path)
+        self._shots.clear()
 
     def close(self) -> None:
         """Close napari, whatever goes on."""
