@@ -8,9 +8,10 @@ from pydantic import TypeAdapter
 from napari_hmz import schema
 from napari_hmz.connection import checked_health
 from napari_hmz.http import Http
-from napari_hmz.schema import Health, Me, ModelCard, wire
+from napari_hmz.schema import ApiToken, Health, Me, ModelCard, NewToken, TokenRequest, wire
 
 _CARDS = TypeAdapter(tuple[ModelCard, ...])
+_TOKENS = TypeAdapter(tuple[ApiToken, ...])
 _RUNS = TypeAdapter(tuple[schema.Run, ...])
 
 
@@ -86,3 +87,23 @@ class Calls:
     def me(self) -> Me:
         """Return who the backend takes the caller for; raises `NotSignedIn` for nobody."""
         return self._http.get(wire.ME, Me)
+
+    def create_token(self, request: TokenRequest) -> NewToken:
+        """Make a token for a script; only this answer has it.
+
+        Raises
+        ------
+        ScopeMissing
+            If the caller is here by a token: sign in for this.
+        RequestError
+            If it is to last longer than the backend's admin allows.
+        """
+        return self._http.ask(wire.TOKENS, request, NewToken)
+
+    def tokens(self) -> tuple[ApiToken, ...]:
+        """Return the caller's tokens that have not expired, the newest first."""
+        return self._http.get(wire.TOKENS, _TOKENS)
+
+    def revoke_token(self, token_id: str) -> None:
+        """Take a token back; raises `NotFound` if the caller has none of that id."""
+        self._http.delete(wire.token(token_id))

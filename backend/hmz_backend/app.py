@@ -23,10 +23,24 @@ from hmz_backend.dispatch.window import Window
 from hmz_backend.engines.protocol import Engine
 from hmz_backend.executors.local import LocalExecutor
 from hmz_backend.executors.protocol import Executor, Ticket
+from hmz_backend.identity.admission import Admission
+from hmz_backend.identity.api_token import ApiTokens
 from hmz_backend.identity.chain import Chain
+from hmz_backend.identity.people import People
 from hmz_backend.identity.protocol import Identity
 from hmz_backend.issuers import sign_in_of
-from hmz_backend.routes import health, models, outputs, plans, problems, runs, sign_in, volumes
+from hmz_backend.routes import (
+    health,
+    me,
+    models,
+    outputs,
+    plans,
+    problems,
+    runs,
+    sign_in,
+    tokens,
+    volumes,
+)
 from hmz_backend.routes.dependencies import Services, caller
 from hmz_backend.routes.express import Express
 from hmz_backend.routes.gate import LOOPBACK_NAMES, Gate
@@ -102,7 +116,7 @@ def build_app(
         lifespan=parts_of,
         middleware=[Middleware(Gate, names=names), Middleware(Express)],
     )
-    for resource in (health, sign_in, models, volumes, plans, runs, outputs):
+    for resource in (health, sign_in, me, tokens, models, volumes, plans, runs, outputs):
         app.include_router(resource.router)
     app.state.sign_in = sign_in_of(settings.issuers)
     app.add_api_route(
@@ -137,15 +151,7 @@ async def _running(
     worker = BlockWorker(dispatcher, threads)
     made = make_executor(worker) if make_executor else _local(worker, settings)
     catalogue = Catalogue(packages, looking, database)
-    area = StagingArea(
-        settings.data_dir / "volumes", settings.staging_quota_bytes, settings.disk_reserve_bytes
-    )
-    shelf = Shelf(
-        area,
-        threads,
-        settings.stream_bytes,
-        holdings=Holdings(settings.staging_bytes_each),
-    )
+    shelf = _shelf(settings, threads)
     cache = ChunkCache(settings.chunk_cache_bytes)
     decoding = Window(settings.threads)
     store = Volumes(database, shelf, cache, threads, settings.credit_bytes, decoding)
@@ -159,8 +165,10 @@ async def _running(
     service = RunService(
         _folder(settings, "runs"), parts, planner, worker, settings.engine, __version__, entrance
     )
-    known, pace = Chain(identities), RequestPace(Rate(settings.requests_per_s))
-    app.state.services = Services(known, pace, catalogue, store, service, settings.engine)
+    admission = _admission(database, settings, identities)
+    pace = RequestPace(Rate(settings.requests_per_s))
+    app.state.services = Services(admission, pace, catalogue, store, service, settings.engine)
+    await admission.people.start()
     await store.start()
     await service.start()
     warming = asyncio.create_task(catalogue.search())  # reading packages takes seconds, once
@@ -171,6 +179,7 @@ async def _running(
     finally:
         warming.cancel()
         collecting.cancel()
+        admission.people.stop()
         await service.stop()
         await store.close()
         await made.close()
@@ -178,6 +187,20 @@ async def _running(
         threads.shutdown(cancel_futures=True)
         looking.shutdown(cancel_futures=True)
         database.close()
+
+
+def _shelf(settings: Settings, threads: ThreadPoolExecutor) -> Shelf:
+    area = StagingArea(
+        settings.data_dir / "volumes", settings.staging_quota_bytes, settings.disk_reserve_bytes
+    )
+    holdings = Holdings(settings.staging_bytes_each)
+    return Shelf(area, threads, settings.stream_bytes, holdings=holdings)
+
+
+def _admission(database: Database, settings: Settings, identities: Sequence[Identity]) -> Admission:
+    own = ApiTokens(database, settings.token_life_days, settings.token_groups_days)
+    # Their form tells our own tokens from all others: nobody else is shown them.
+    return Admission(Chain([own, *identities]), People(database), own)
 
 
 def _dispatcher(engine: Engine, settings: Settings) -> Dispatcher:

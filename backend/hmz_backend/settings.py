@@ -47,6 +47,8 @@ class Settings(BaseSettings):
     """OpenID Connect issuers that callers may sign in at; in the file `[[issuers]]`."""
     jupyterhub: HubSettings | None = None
     """A JupyterHub whose tokens are accepted; in the file `[jupyterhub]`."""
+    anonymous: bool = False
+    """Whether callers without an account may look around and use models that are public."""
     token_life_days: int = Field(default=365, ge=1)
     """How long a token may last that people make for scripts (`hmz tokens create`)."""
     token_groups_days: int = Field(default=30, ge=1)

@@ -21,6 +21,7 @@ from napari_hmz.cli.run import run
 from napari_hmz.cli.runs import runs
 from napari_hmz.cli.script import script
 from napari_hmz.cli.show import show
+from napari_hmz.cli.tokens import tokens
 from napari_hmz.errors import HmzError
 
 app = typer.Typer(no_args_is_help=True, help=__doc__, pretty_exceptions_show_locals=False)
@@ -28,6 +29,7 @@ for command in (models, show, plan, run, runs, attach, cancel, remove, script, m
     app.command()(command)
 for greeting in (login, logout, whoami):
     app.command()(greeting)
+app.add_typer(tokens, name="tokens")
 
 
 def main() -> None:

@@ -32,6 +32,7 @@ VOLUMES: Final = f"{API}/volumes"
 PLANS: Final = f"{API}/plans"
 RUNS: Final = f"{API}/runs"
 ME: Final = f"{API}/me"
+TOKENS: Final = f"{API}/tokens"
 
 
 def model(model_id: str, version: str | None = None) -> str:
@@ -92,3 +93,8 @@ def resume(run_id: str) -> str:
 def output(run_id: str, name: str, key: str = "") -> str:
     """Path of a key in an output's zarr store."""
     return f"{run(run_id)}/outputs/{name}/{key}"
+
+
+def token(token_id: str) -> str:
+    """Path of one token that the caller has made."""
+    return f"{TOKENS}/{token_id}"

@@ -38,7 +38,7 @@ def command_lines() -> set[tuple[str, ...]]:
             words = shlex.split(line, comments=True)
             if words and Path(words[0]).name in COMMANDS:
                 names = [word for word in words[1:3] if re.fullmatch(r"[a-z]+", word)]
-                deep = words[0].endswith("hmz-backend") and names[:1] in (["zoo"], ["triton"])
+                deep = names[:1] in (["zoo"], ["triton"], ["users"], ["tokens"])
                 found.add((Path(words[0]).name, *names[: 2 if deep else 1]))
     return found
 
@@ -77,5 +77,14 @@ def test_tables_made_from_the_code_are_fresh(name: str) -> None:
 
 def test_every_path_of_the_wire_is_listed() -> None:
     text = (ROOT / "docs/reference/wire.md").read_text("utf-8")
-    for path in (wire.HEALTH, wire.SIGN_IN, wire.MODELS, wire.VOLUMES, wire.PLANS, wire.RUNS):
+    for path in (
+        wire.HEALTH,
+        wire.SIGN_IN,
+        wire.ME,
+        wire.TOKENS,
+        wire.MODELS,
+        wire.VOLUMES,
+        wire.PLANS,
+        wire.RUNS,
+    ):
         assert f"`{path}" in text

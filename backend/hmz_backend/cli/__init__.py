@@ -1,4 +1,4 @@
-"""`hmz-backend`: serve, and look after models, Triton and the zoo."""
+"""`hmz-backend`: serve, and look after people, models, Triton and the zoo."""
 
 import sys
 
@@ -6,6 +6,7 @@ import typer
 
 from hmz_backend.cli.serve import serve
 from hmz_backend.cli.triton import triton
+from hmz_backend.cli.users import users
 from hmz_backend.cli.zoo import check, zoo
 from napari_hmz.cli.exits import show_error
 from napari_hmz.errors import HmzError
@@ -14,6 +15,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 app.command()(serve)
 app.command()(check)
 app.add_typer(zoo, name="zoo")
+app.add_typer(users, name="users")
 app.add_typer(triton, name="triton")
 
 

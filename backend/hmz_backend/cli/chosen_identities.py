@@ -2,6 +2,7 @@
 
 from pydantic import SecretStr
 
+from hmz_backend.identity.anonymous import Anonymous
 from hmz_backend.identity.hub_token import HubTokens
 from hmz_backend.identity.inquiry import Inquiry
 from hmz_backend.identity.issuer import IssuerTokens
@@ -20,8 +21,9 @@ def choose_identities(settings: Settings, token: SecretStr) -> list[Identity]:
     SettingsInvalid
         If the secret of a client cannot be read.
     """
+    nobody: list[Identity] = [Anonymous()] if settings.anonymous else []
     if not settings.knows_people:
-        return [SharedToken(token)]
+        return [SharedToken(token), *nobody]
     inquiry = Inquiry()
     for issuer in settings.issuers:
         if "introspection" in issuer.check:
@@ -29,4 +31,4 @@ def choose_identities(settings: Settings, token: SecretStr) -> list[Identity]:
     found: list[Identity] = [IssuerTokens(issuer, inquiry) for issuer in settings.issuers]
     if settings.jupyterhub is not None:
         found.append(HubTokens(settings.jupyterhub, inquiry))
-    return found
+    return [*found, *nobody]

@@ -1,6 +1,6 @@
 """The tables; a change here needs a migration in `alembic/versions`."""
 
-from sqlalchemy import Float, ForeignKey, Index, UniqueConstraint
+from sqlalchemy import Float, ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -87,3 +87,43 @@ class SpeedRow(Base):
     version: Mapped[str] = mapped_column(primary_key=True)
     voxels: Mapped[int]
     seconds: Mapped[float] = mapped_column(Float)
+
+
+class PersonRow(Base):
+    """Someone who was here, or who must not come."""
+
+    __tablename__ = "people"
+
+    issuer: Mapped[str] = mapped_column(primary_key=True)
+    subject: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    groups: Mapped[str]
+    """Canonical groups as a JSON list, as they were at `groups_at`."""
+    groups_at: Mapped[str]
+    """When the person was last here by something else than a token made here."""
+    first_seen: Mapped[str]
+    last_seen: Mapped[str]
+    suspended_at: Mapped[str | None]
+
+
+class TokenRow(Base):
+    """A token that somebody has made; it can be checked, and not be told again."""
+
+    __tablename__ = "tokens"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["issuer", "subject"], ["people.issuer", "people.subject"], name="token_of_person"
+        ),
+        Index("tokens_by_owner", "issuer", "subject"),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    issuer: Mapped[str]
+    subject: Mapped[str]
+    name: Mapped[str]
+    scopes: Mapped[str]
+    digest: Mapped[str]
+    """SHA-256 of the secret part."""
+    created_at: Mapped[str]
+    expires_at: Mapped[str]
+    used_at: Mapped[str | None]

@@ -1,13 +1,14 @@
 """What routes answer beside their own messages: errors as OpenAPI describes them, and ETags."""
 
 import hashlib
-from typing import Any
+from typing import Any, Final
 
 from fastapi import Request, Response
 
 from napari_hmz.errors import error_classes
 from napari_hmz.schema import Problem, to_problem, wire
 
+EVERYWHERE: Final = ("not-signed-in", "suspended", "scope-missing", "issuer-unavailable")
 Responses = dict[int | str, dict[str, Any]]
 
 
@@ -15,7 +16,7 @@ def problems(*codes: str) -> Responses:
     """Return OpenAPI's description of the errors with these codes, with an example of each."""
     kinds = error_classes()
     found: Responses = {}
-    for code in ("not-signed-in", *codes):
+    for code in (*EVERYWHERE, *codes):
         error = kinds[code]()
         entry = found.setdefault(
             error.status,

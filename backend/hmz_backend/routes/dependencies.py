@@ -6,13 +6,13 @@ from typing import Annotated
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from hmz_backend.identity.chain import Chain
+from hmz_backend.identity.admission import Admission, scope_of
 from hmz_backend.identity.protocol import Credential, Principal
 from hmz_backend.routes.request_pace import RequestPace
 from hmz_backend.runs.catalogue import Catalogue
 from hmz_backend.runs.service import RunService
 from hmz_backend.runs.volumes import Volumes
-from napari_hmz.schema import Health, wire
+from napari_hmz.schema import Health, Scope, wire
 from napari_hmz.version import __version__
 
 
@@ -23,7 +23,7 @@ class Services:
     Parameters
     ----------
     identity
-        Knows callers.
+        Lets callers in, or not, and makes tokens for them.
     pace
         How many requests one caller may make.
     catalogue, volumes, runs
@@ -32,24 +32,24 @@ class Services:
         The kind of engine, for health.
     """
 
-    identity: Chain
+    identity: Admission
     pace: RequestPace
     catalogue: Catalogue
     volumes: Volumes
     runs: RunService
     engine: str
 
-    async def admit(self, credential: Credential) -> Principal:
+    async def admit(self, credential: Credential, scope: Scope) -> Principal:
         """Return who asks, as soon as they may ask again.
 
         Raises
         ------
-        NotSignedIn
-            If nobody knows the credential.
+        NotSignedIn, IssuerUnavailable, Suspended, ScopeMissing
+            As `Admission.require`.
         LimitReached
             If they ask far too often.
         """
-        principal = await self.identity.require(credential)
+        principal = await self.identity.require(credential, scope)
         await self.pace.admit(principal)
         return principal
 
@@ -83,11 +83,19 @@ async def services(request: Request) -> Services:  # a plain function would run 
 At = Annotated[Services, Depends(services)]
 
 
-async def caller(
-    at: At, given: Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)]
-) -> Principal:
+Shown = Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)]
+
+
+async def caller(at: At, given: Shown, request: Request) -> Principal:
     """Return who asks; raises as `Services.admit`."""
-    return await at.admit(Credential(given.credentials if given else None))
+    credential = Credential(given.credentials if given else None)
+    return await at.admit(credential, scope_of(request.method))
+
+
+async def token_maker(at: At, given: Shown) -> Principal:
+    """Return who asks, if they are here in person: no token makes or lists tokens."""
+    return await at.admit(Credential(given.credentials if given else None), "tokens")
 
 
 Caller = Annotated[Principal, Depends(caller)]
+TokenMaker = Annotated[Principal, Depends(token_maker)]

@@ -67,3 +67,9 @@ FOCUS: dict[str, Example] = {
         "value": {"region": {"z": [14, 15], "y": [0, 128], "x": [64, 192]}},
     }
 }
+TOKEN: dict[str, Example] = {
+    "nightly": {
+        "summary": "A token for a script that runs at night, for a month",
+        "value": {"name": "nightly", "scopes": ["read", "run"], "days": 30},
+    }
+}

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from hmz_backend.identity.admission import scope_of
 from hmz_backend.identity.protocol import Credential, Principal
 from hmz_backend.routes.dependencies import Services
 from hmz_backend.routes.outputs import output
@@ -65,7 +66,8 @@ async def _get(request: Request, run: str, name: str, key: str) -> Response:
 
 async def _asked(request: Request) -> tuple[Services, Principal]:
     at: Services = request.app.state.services
-    return at, await at.admit(Credential(bearer(request.headers)))
+    credential = Credential(bearer(request.headers))
+    return at, await at.admit(credential, scope_of(request.method))
 
 
 def bearer(headers: Headers) -> str | None:

@@ -74,8 +74,9 @@ async def events(
 ) -> StreamingResponse:
     """Follow a run: the events after `Last-Event-ID`, then new ones as they come."""
     found = await at.runs.events(caller, run, last_event_id, silence_s=SILENCE_S)
+    welcome = at.identity.people.while_welcome(caller, found)
     return StreamingResponse(
-        _written(found), media_type=wire.EVENTS_TYPE, headers={"Cache-Control": "no-store"}
+        _written(welcome), media_type=wire.EVENTS_TYPE, headers={"Cache-Control": "no-store"}
     )
 
 

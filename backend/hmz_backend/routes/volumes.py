@@ -94,4 +94,5 @@ async def wanted(
     Chunks that are under way are named again until they have come: the client leaves them out.
     """
     await at.volumes.open(caller, volume)
-    return await at.volumes.wanted(volume, timeout_s)
+    waiting = at.volumes.wanted(volume, timeout_s)
+    return await at.identity.people.unless_suspended(caller, waiting)

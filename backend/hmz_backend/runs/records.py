@@ -6,9 +6,9 @@ from typing import Any
 
 from pydantic import TypeAdapter
 from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from hmz_backend.database.tables import BlockRow, EventRow, RunRow, SpeedRow, VolumeRow
+from hmz_backend.database.upsert import upsert
 from hmz_backend.identity.protocol import Principal
 from napari_hmz.schema import (
     ENDED,
@@ -229,7 +229,7 @@ def put_blocks(connection: Connection, rows: Sequence[Mapping[str, object]]) -> 
     """Keep what became of blocks in outputs; the later word counts."""
     if not rows:
         return
-    added = upsert(BlockRow)
+    added = upsert(connection, BlockRow)
     later = {name: added.excluded[name] for name in ("digest", "objects", "final")}
     connection.execute(
         added.on_conflict_do_update(index_elements=["run", "output", "block"], set_=later),
@@ -258,7 +258,7 @@ def add_speed(
 ) -> None:
     """Count what a run has taught of a model's speed."""
     connection.execute(
-        upsert(SpeedRow)
+        upsert(connection, SpeedRow)
         .values(model=model, version=version, voxels=voxels, seconds=seconds)
         .on_conflict_do_update(
             index_elements=["model", "version"],

@@ -1,0 +1,100 @@
+"""`hmz-backend users`: who was here, and who must not come any more."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+from sqlalchemy import Connection
+
+from hmz_backend.database.connection import open_database
+from hmz_backend.identity import person_records
+from hmz_backend.identity.person_records import KnownPerson, Person
+from hmz_backend.settings import load_settings
+from napari_hmz.cli.tables import show_table
+from napari_hmz.errors import NotFound, RequestError
+
+T = TypeVar("T")
+users = typer.Typer(no_args_is_help=True, help="Who was here, and who must not come any more.")
+
+Config = Annotated[Path | None, typer.Option(help="TOML file with settings.")]
+Subject = Annotated[str, typer.Argument(help="The person, as `users list` names them.")]
+Issuer = Annotated[
+    str | None,
+    typer.Option(help="Whose person it is; needed if several issuers have one of that name."),
+]
+
+
+@users.command("list")
+def list_users(config: Config = None) -> None:
+    """List everyone who was here, those who came last first, and everyone who is suspended."""
+    table = Table(box=None)
+    for name in ("subject", "name", "issuer", "first seen", "last seen", "suspended", "groups"):
+        table.add_column(name, no_wrap=name in ("subject", "issuer"))
+    for one in _done(config, person_records.everyone):
+        times = (one.first_seen, one.last_seen, one.suspended_at or "")
+        texts = (escape(one.subject), escape(one.name), escape(one.issuer))
+        table.add_row(*texts, *times, str(len(one.groups)))
+    show_table(table, otherwise="Nobody was here yet.")
+
+
+@users.command()
+def suspend(subject: Subject, issuer: Issuer = None, config: Config = None) -> None:
+    """Keep a person out at once: requests are refused, open streams end, tokens stop working.
+
+    Runs that they have started go on. With --issuer, someone who was never here can be named.
+    """
+
+    def work(connection: Connection) -> Person:
+        person = _named(connection, subject, issuer, may_be_new=True)
+        person_records.suspend(connection, person)
+        return person
+
+    typer.echo("Suspended: {1} of {0}.".format(*_done(config, work)))
+
+
+@users.command()
+def restore(subject: Subject, issuer: Issuer = None, config: Config = None) -> None:
+    """Let a person in again."""
+
+    def work(connection: Connection) -> Person:
+        person = _named(connection, subject, issuer)
+        if not person_records.restore(connection, person):
+            raise RequestError(f"{person[1]} of {person[0]} is not suspended.")
+        return person
+
+    typer.echo("Restored: {1} of {0}.".format(*_done(config, work)))
+
+
+def _named(
+    connection: Connection, subject: str, issuer: str | None, *, may_be_new: bool = False
+) -> Person:
+    """Return the one person that is meant."""
+    if issuer is not None and may_be_new:
+        return issuer.removesuffix("/"), subject
+    found = [one for one in person_records.everyone(connection, subject) if _is_of(one, issuer)]
+    if not found:
+        raise NotFound(
+            f"Nobody called {subject} was here.", remedy="`hmz-backend users list` names them."
+        )
+    if len(found) > 1:
+        issuers = ", ".join(one.issuer for one in found)
+        raise RequestError(
+            f"Several issuers have a {subject}: {issuers}.", remedy="Name one (--issuer)."
+        )
+    return found[0].issuer, found[0].subject
+
+
+def _is_of(one: KnownPerson, issuer: str | None) -> bool:
+    return issuer is None or one.issuer == issuer.removesuffix("/")
+
+
+def _done(config: Path | None, work: Callable[[Connection], T]) -> T:
+    engine = open_database(load_settings(config).database_address)
+    try:
+        with engine.begin() as connection:
+            return work(connection)
+    finally:
+        engine.dispose()

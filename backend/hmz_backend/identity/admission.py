@@ -1,0 +1,57 @@
+"""Who may come in: known, not suspended, and with a credential that is good for what is asked."""
+
+from dataclasses import dataclass
+
+from hmz_backend.identity.api_token import ApiTokens
+from hmz_backend.identity.chain import Chain
+from hmz_backend.identity.people import People
+from hmz_backend.identity.protocol import Credential, Principal
+from napari_hmz.errors import ScopeMissing
+from napari_hmz.schema import Scope
+
+LOOKING = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+def scope_of(method: str) -> Scope:
+    """Return what a credential must be good for, for a request with this method."""
+    return "read" if method in LOOKING else "run"
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """Stands before every route but health.
+
+    Parameters
+    ----------
+    chain
+        Knows callers.
+    people
+        Knows who is suspended.
+    tokens
+        Makes tokens, and is part of the chain.
+    """
+
+    chain: Chain
+    people: People
+    tokens: ApiTokens
+
+    async def require(self, credential: Credential, scope: Scope) -> Principal:
+        """Return the caller.
+
+        Raises
+        ------
+        NotSignedIn
+            If nobody knows the credential, or it is no good.
+        IssuerUnavailable
+            If nobody can say now whether it is.
+        Suspended
+            If the caller is known, and kept out.
+        ScopeMissing
+            If the credential is for something else.
+        """
+        principal = await self.chain.require(credential)
+        self.people.check(principal)
+        if scope not in principal.scopes:
+            raise ScopeMissing(f"The credential is not good for this: it lacks the scope {scope}.")
+        await self.people.note(principal)
+        return principal
