@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from zarr.storage import MemoryStore
 
 from benchmarks.generated import AXES
+from napari_hmz.errors import NotFound
 from napari_hmz.schema import (
     ChunkDone,
     Event,
@@ -90,6 +91,10 @@ class Playback:
     def values(self, done: ChunkDone) -> NDArray[np.uint32]:  # noqa: ARG002 # all are alike
         """Return a chunk, decoded anew."""
         return np.asarray(self._chunk[:])
+
+    def rows(self, output: str, key: str) -> NDArray[np.float64]:
+        """Raise `NotFound`: there are no tables."""
+        raise NotFound(f"There is no table {output} with {key}.")
 
     def wait(self) -> Run:
         """Return the run."""

@@ -25,10 +25,12 @@ from napari_hmz.schema import (
     LabelsMerged,
     OutputArray,
     Region,
+    RowsDone,
     Run,
     StateChanged,
     slices,
 )
+from napari_hmz.sheet import Sheet
 from napari_hmz.standing import Carrier, Gauge, Standing
 
 HUGE_BYTES = 2**26
@@ -57,6 +59,9 @@ class WatchedRun(Protocol):
     def values(self, done: ChunkDone) -> NDArray[Any] | None:
         """Return the values of a chunk that is done; None: it is all fill value."""
 
+    def rows(self, output: str, key: str) -> NDArray[np.float64]:
+        """Return the rows (row, column) of a table that one block has given."""
+
     def wait(self) -> Run:
         """Return the run as it ended, or raise what ended it: also what this side could not do."""
 
@@ -69,12 +74,20 @@ class WatchedRun(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """The run is accepted: these canvases will fill."""
+    """The run is accepted: these canvases and sheets will fill."""
 
     handle: WatchedRun
     run: Run
     canvases: Mapping[str, "Canvas"]
     standing: Standing
+    sheets: Mapping[str, Sheet] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A table has more rows."""
+
+    output: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +121,7 @@ class Broken:
     error: HmzError
 
 
-Update = Begun | Filled | Advanced | Ended | Broken
+Update = Begun | Filled | Listed | Advanced | Ended | Broken
 
 
 @dataclass(eq=False)
@@ -226,8 +239,12 @@ def follow(handle: WatchedRun, *, memory_cap_bytes: int = MEMORY_CAP_BYTES) -> I
         output.name: blank(output, memory_cap_bytes=memory_cap_bytes) for output in run.plan.outputs
     }
     gauge = Gauge(handle.transfer, state=run.state, progress=run.progress)
-    yield Begun(handle, run, canvases, gauge.standing())
+    sheets = {table.name: Sheet(table) for table in run.plan.tables}
+    yield Begun(handle, run, canvases, gauge.standing(), sheets)
     for event in handle.watch():
+        if isinstance(event, RowsDone):
+            sheets[event.output].add(event.key, handle.rows(event.output, event.key))
+            yield Listed(event.output)
         yield from _take(handle, canvases, event)
         if gauge.note(event):
             yield Advanced(gauge.standing())

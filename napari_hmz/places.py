@@ -1,4 +1,4 @@
-"""Where the rows of a table lie in their volume."""
+"""Where the rows of a table lie in their volume, and the order that this gives them."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,3 +40,14 @@ def _along(table: OutputTable, rows: NDArray[np.float64], axis: AxisName) -> NDA
     ends = [rows[:, columns.index(name)] for name in ends_of(axis)]
     centre: NDArray[np.float64] = (ends[0] + ends[1] - 1) / 2  # a voxel's centre is a whole number
     return centre
+
+
+def raster_order(table: OutputTable, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return rows in raster order of their places; those of one place by what else they say."""
+    keys = np.concatenate([places(table, rows), rows], axis=1)
+    return np.ascontiguousarray(rows[np.lexsort(keys.T[::-1])])
+
+
+def column_key(table: OutputTable, column: str) -> str:
+    """Return how files name a column of the rows: `z` is an index, and no length."""
+    return f"{column}_index" if column in table.axes else column

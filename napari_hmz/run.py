@@ -18,6 +18,7 @@ from napari_hmz import errors, schema
 from napari_hmz.arrivals import Arrivals
 from napari_hmz.errors import HmzError
 from napari_hmz.http import Http
+from napari_hmz.objects import ObjectTable, row_table
 from napari_hmz.patience import Patience
 from napari_hmz.schema import AxisName, ChunkDone, Event, Focus, Interval, slices, wire
 from napari_hmz.standing import Gauge, Standing
@@ -42,6 +43,9 @@ class RunOutput(Protocol):
 
     def read(self, done: ChunkDone, /) -> NDArray[Any] | None:
         """Return a chunk that has been written; None if it has not."""
+
+    def put_table(self, table: ObjectTable, name: str, /) -> None:
+        """Write a table of a run that is done, before `finish`."""
 
     def finish(self, run: schema.Run, /) -> None:
         """Write what is known only at the end of a run that is done; called once."""
@@ -189,12 +193,15 @@ class Run:
     def array(self, output: str = "labels") -> "zarr.Array[Any]":
         """Return an output that is read over the network, as far as it is done.
 
+        A table is an array (row, column) once its run is done.
+
         Raises
         ------
         NotFound
             If the run has no such output.
         """
-        names = [each.name for each in self._last.plan.outputs]
+        plan = self._last.plan
+        names = [*(each.name for each in plan.outputs), *(each.name for each in plan.tables)]
         if output not in names:
             raise errors.NotFound(f"Run {self.id} has no output {output!r}; it has {names}.")
         store = self._stores.setdefault(output, OutputStore(self._http, self.id, output))
@@ -212,6 +219,38 @@ class Run:
             return written
         axes = next(each.axes for each in self._last.plan.outputs if each.name == done.output)
         return np.asarray(self.array(done.output)[slices(done.region, axes)])
+
+    def table(self, output: str) -> ObjectTable:
+        """Return the points, boxes or other rows of a run that is done.
+
+        Raises
+        ------
+        NotFound
+            If the run has no such table, or is not done.
+        """
+        found = {table.name: table for table in self._last.plan.tables}
+        if output not in found:
+            raise errors.NotFound(f"Run {self.id} has no table {output!r}; it has {list(found)}.")
+        try:
+            rows = np.asarray(self.array(output)[...], np.float64)
+        except FileNotFoundError as error:
+            raise errors.NotFound(
+                f"The table {output!r} of run {self.id} is not whole yet.",
+                remedy="Wait until the run is done.",
+            ) from error
+        return row_table(found[output], rows)
+
+    def rows(self, output: str, key: str) -> NDArray[np.float64]:
+        """Return the rows (row, column) that one block has given, as `RowsDone` tells of them.
+
+        Raises
+        ------
+        NotFound
+            If there are none.
+        """
+        table = next(each for each in self._last.plan.tables if each.name == output)
+        body = self._http.get_bytes(wire.output(self.id, output, key))
+        return np.frombuffer(body, "<f8").reshape(-1, len(table.columns))
 
     def close(self) -> None:
         """End this process's part; the run goes on, and `attach` takes it up again."""
@@ -278,6 +317,8 @@ class Run:
     def _finish(self, run: schema.Run) -> None:
         with self._finish_lock:
             if not self._finished and self._output is not None:
+                for table in run.plan.tables:
+                    self._output.put_table(self.table(table.name), table.name)
                 self._output.finish(run)
             self._finished = True
 

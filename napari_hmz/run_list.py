@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+from napari_hmz.counts import counts_of
 from napari_hmz.quantities import count_text, time_text
 from napari_hmz.schema import ENDED, Run
 from napari_hmz.standing import standing_of
@@ -115,8 +116,7 @@ def detail(run: Run) -> str:
         parts.append(f"begins in about {time_text(standing.wait_s)}")
     if standing.seconds_left is not None:
         parts.append(f"{time_text(standing.seconds_left)} left")
-    counted = [result for result in run.results if result.objects is not None]
-    parts += [f"{result.objects} objects in {result.name}" for result in counted]
+    parts += [f"{text} in {name}" for name, text in counts_of(run)]
     return " · ".join(parts)
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from zarr.storage import LocalStore
 
 from napari_hmz.errors import OutputExists
+from napari_hmz.objects import ObjectTable
 from napari_hmz.results import PROVENANCE_KEY, OutputWriter
 from napari_hmz.schema import ChunkDone, ModelCard, Run
 from napari_hmz.sources import Source
@@ -147,6 +148,17 @@ class OmeZarrOutput:
         if self._writer is None or not self._writer.holds(done.output, done.region, done.digest):
             return None
         return self._writer.read(done.output, done.region)
+
+    def put_table(self, table: ObjectTable, name: str, /) -> None:
+        """Write a table as CSV into the store.
+
+        Raises
+        ------
+        DiskFull
+            If there is no space for it.
+        """
+        if self._writer is not None:
+            table.write_csv(self._writer.table_path(name))
 
     def finish(self, run: Run, /) -> None:
         """Write coarser levels, the image if wanted, and the provenance."""

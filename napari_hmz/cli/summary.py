@@ -6,6 +6,7 @@ from pathlib import Path
 
 import typer
 
+from napari_hmz.counts import counts_of
 from napari_hmz.quantities import count_text, size_text, time_text
 from napari_hmz.schema import Run
 from napari_hmz.transfer import Traffic
@@ -32,9 +33,7 @@ def lines(run: Run, traffic: Traffic, output: Path | None) -> list[str]:
         f"fetched  {size_text(counts.bytes_down)} in {counts.chunks_down} chunks",
         f"time     {time_text(seconds)}{rate}",
     ]
-    for result in run.results:
-        if result.objects is not None:
-            told.append(f"found    {result.objects} objects ({result.name})")
+    told += [f"found    {text} ({name})" for name, text in counts_of(run)]
     if output is not None:
         told.append(f"output   {output}")
     return told

@@ -1,4 +1,4 @@
-"""The table of objects: one row per label, one column per measure."""
+"""The table of objects: one row for each, one column per measure."""
 
 import csv
 import io
@@ -49,7 +49,7 @@ class Column:
 
 @dataclass(frozen=True, eq=False)
 class ObjectTable:
-    """What is known of the objects of a label image, in ascending order of their labels.
+    """What is known of objects, in ascending order of their labels or numbers.
 
     Parameters
     ----------
@@ -57,10 +57,13 @@ class ObjectTable:
         The label of each object.
     columns
         The measures, in the order in which they are shown.
+    heading
+        What the labels are called.
     """
 
     labels: NDArray[np.int64] | NDArray[np.uint64]
     columns: Sequence[Column]
+    heading: str = "label"
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -111,7 +114,7 @@ class ObjectTable:
         """Yield the table as CSV in pieces; the first line names the columns."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(["label", *(column.key for column in self.columns)])
+        writer.writerow([self.heading, *(column.key for column in self.columns)])
         for start in range(0, len(self), _ROWS_AT_ONCE):
             part = slice(start, start + _ROWS_AT_ONCE)
             values = [self.labels[part], *(column.values[part] for column in self.columns)]

@@ -46,6 +46,11 @@ def is_ours(path: Path) -> bool:
     return isinstance(own, Mapping) and isinstance(own.get("outputs"), Mapping)
 
 
+def own_attributes(path: Path) -> Mapping[str, Any]:
+    """Return what we have written into the root of a store; nothing if it is none of ours."""
+    return _attributes(path)[PROVENANCE_KEY] if is_ours(path) else {}
+
+
 def stored_results(path: Path) -> tuple[StoredImage, ...]:
     """Return the image, if it was copied in, and the outputs of a store of ours.
 

@@ -5,6 +5,7 @@ OUT.ome.zarr/
   0, 1, ..             the image, if it is copied in
   labels/NAME/0, 1, .. each labels output
   NAME/0, 1, ..        each image output
+  tables/NAME.csv      each table of points, boxes or other rows
 ```
 
 Without a copy of the image the root describes the first labels (else the first image output) where
@@ -233,6 +234,21 @@ class OutputWriter:
         """Return what has been written of a region of an output, in the output's own axes."""
         return self._outputs[output].read(region, self.array(output))
 
+    def table_path(self, name: str) -> Path:
+        """Return where a table belongs; its folder is there.
+
+        Raises
+        ------
+        RunFailed
+            If it has a name that no file can have.
+        """
+        if not _NAME.fullmatch(name):
+            raise RunFailed(f"The output name {name!r} cannot be the name of a file.")
+        path = self._path / table_place(name)
+        with writing(path):
+            path.parent.mkdir(exist_ok=True)
+        return path
+
     def finish(self, run: Run) -> None:
         """Make the coarser levels, copy the image and store the provenance.
 
@@ -270,7 +286,11 @@ class OutputWriter:
             labels = self._root.require_group("labels")
             labels.update_attributes({"ome": labels_attributes(names)})
         own = _provenance(run, is_complete=is_complete) | {
-            "outputs": {name: pyramid.path for name, pyramid in self._outputs.items()}
+            "outputs": {name: pyramid.path for name, pyramid in self._outputs.items()},
+            "tables": [
+                table.model_dump(mode="json") | {"path": table_place(table.name)}
+                for table in run.plan.tables
+            ],
         }
         self._root.update_attributes(
             self._root_ome(run, is_complete=is_complete) | {PROVENANCE_KEY: own}
@@ -308,6 +328,11 @@ class OutputWriter:
             raise RunFailed(f"The output name {array.name!r} cannot be the name of a group.")
         group = self._root.require_group(path)
         return Pyramid(group, path, array, made_axes(group) or stored_axes(array, beside))
+
+
+def table_place(name: str) -> str:
+    """Return where below the root of a store a table lies."""
+    return f"tables/{name}.csv"
 
 
 def _name(region: Mapping[AxisName, Interval]) -> str:

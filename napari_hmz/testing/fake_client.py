@@ -279,6 +279,10 @@ class FakeRun:
         part = self._array[slices(done.region, self._output.axes)]
         return part if done.digest else None
 
+    def rows(self, output: str, key: str) -> NDArray[np.float64]:
+        """Raise `NotFound`: the fake has no tables."""
+        raise NotFound(f"The run has no table {output!r} with {key}.")
+
     def focus(self, region: Region) -> None:
         """Remember what was looked at."""
         self.looked_at.append(region)

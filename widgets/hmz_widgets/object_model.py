@@ -66,7 +66,7 @@ class ObjectModel(QAbstractTableModel):  # type: ignore[misc] # Qt has no types 
             return None
         if role != Qt.ItemDataRole.DisplayRole:
             return None
-        return "label" if section == 0 else self.table.columns[section - 1].title
+        return self.table.heading if section == 0 else self.table.columns[section - 1].title
 
     def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
         """Show the objects in the order of a column's figures."""

@@ -15,7 +15,7 @@ from hmz_widgets.order import Order, begin
 from hmz_widgets.run_view import RunView
 from hmz_widgets.service import Client, OpenPicture
 from hmz_widgets.status import StatusView
-from napari_hmz.live import Filled, Update, perform
+from napari_hmz.live import Filled, Listed, Update, perform
 
 PAUSE_MS = 400
 """How long parameters must rest before the preview follows them."""
@@ -104,7 +104,7 @@ class Preview:
     def _take(self, update: Update) -> None:
         if self._going is None:
             return
-        if isinstance(update, Filled) and self._shown is not None:
+        if isinstance(update, Filled | Listed) and self._shown is not None:
             self._shown.remove()  # not before there is something to see instead
             self._shown = None
         self._going.take(update)

@@ -12,8 +12,11 @@ import numpy as np
 
 from hmz_widgets.appearance import described, looks
 from hmz_widgets.ome_zarr_reader import is_ome_zarr, read_image
+from hmz_widgets.row_looks import boxes_arguments, points_arguments, rectangles, row_features
+from napari_hmz.places import places
 from napari_hmz.results.stored import StoredImage, is_ours, stored_results
-from napari_hmz.schema import Axes, OutputArray
+from napari_hmz.results.stored_tables import StoredTable, stored_tables
+from napari_hmz.schema import Axes, OutputArray, OutputTable
 from napari_hmz.schema.output_document import LABEL_KINDS
 
 LayerData = tuple[Any, dict[str, Any], str]
@@ -40,7 +43,8 @@ def read_results(path: str | list[str]) -> list[LayerData]:
     """
     whole = Path(path if isinstance(path, str) else path[0])
     stem = whole.name.removesuffix(".zarr").removesuffix(".ome")
-    return [layer for image in stored_results(whole) for layer in stored_layers(image, stem)]
+    layers = [layer for image in stored_results(whole) for layer in stored_layers(image, stem)]
+    return [*layers, *(row_layer(table, stem) for table in stored_tables(whole))]
 
 
 def stored_layers(image: StoredImage, stem: str) -> list[LayerData]:
@@ -63,6 +67,28 @@ def stored_layers(image: StoredImage, stem: str) -> list[LayerData]:
             arguments["contrast_limits"] = image.windows[look.channel or 0]
         found.append((parts if len(parts) > 1 else parts[0], arguments, look.layer_type))
     return found
+
+
+def row_layer(stored: StoredTable, stem: str) -> LayerData:
+    """Return the layer of a table; rows that are neither points nor boxes are shown as points."""
+    table, rows = stored.table, stored.rows
+    features = row_features(table, rows)
+    arguments: dict[str, Any] = {
+        "name": f"{stem} {table.name}",
+        "metadata": {"hmz_output": {"name": table.name, "kind": table.kind}},
+    }
+    arguments |= _place(table.axes, table)
+    if stored.provenance is not None:
+        arguments["metadata"]["hmz"] = dict(stored.provenance)
+    if table.kind != "boxes":
+        return (
+            places(table, rows),
+            arguments | points_arguments() | {"features": features},
+            "points",
+        )
+    corners, origins = rectangles(table, rows)
+    chosen = {name: values[origins] for name, values in features.items()}
+    return list(corners), arguments | boxes_arguments() | {"features": chosen}, "shapes"
 
 
 def stored_levels(path: Path) -> dict[str, list[Any]]:
@@ -100,7 +126,7 @@ def _opened(image: StoredImage) -> list[Any]:
     return [level[(slice(None),) * at + (0,)] for level in levels]
 
 
-def _place(axes: Axes, output: OutputArray) -> dict[str, Any]:
+def _place(axes: Axes, output: OutputArray | OutputTable) -> dict[str, Any]:
     return {
         "scale": [output.voxel_size.get(axis, 1.0) for axis in axes],
         "translate": [output.translation.get(axis, 0.0) for axis in axes],

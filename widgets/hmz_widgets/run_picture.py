@@ -12,7 +12,9 @@ from napari.layers import Image
 
 from hmz_widgets.geometry import Geometry
 from hmz_widgets.layers import Picture, finest, picture
-from napari_hmz.schema import Axes, Run
+from napari_hmz.schema import Axes, AxisName, Run
+
+Figures = dict[AxisName, float]
 
 
 def picture_of(run: Run, layers: Iterable[Any]) -> Picture:
@@ -30,18 +32,12 @@ def picture_of(run: Run, layers: Iterable[Any]) -> Picture:
 
 def planned_picture(run: Run, axes: Axes) -> Picture:
     """Return what the plan tells of the image: its place by the first output that has one."""
-    told = next((each for each in run.plan.outputs if each.voxel_size), None)
-    size = told.voxel_size if told is not None else {}
-    first = told.translation if told is not None else {}
-    units = told.units if told is not None else {}
+    size, first, units = _told(run)
     scale = np.array([size.get(axis, 1.0) for axis in axes])
-    start = np.array([run.plan.region[axis][0] for axis in axes])
     geometry = Geometry(
         axes=axes,
         scale=scale,
-        # An output's translation is that of its own first voxel, not of the image's.
-        translate=np.array([first.get(axis, 0.0) for axis in axes])
-        - np.where([axis in first for axis in axes], start * scale, 0.0),
+        translate=np.array([first.get(axis, 0.0) for axis in axes]),
         rotate=np.eye(len(axes)),
         shear=np.eye(len(axes)),
         affine=np.eye(len(axes) + 1),
@@ -49,6 +45,23 @@ def planned_picture(run: Run, axes: Axes) -> Picture:
         axis_labels=tuple(axes),
     )
     return Picture(run.provenance.source_name, None, axes, geometry)
+
+
+def _told(run: Run) -> tuple[Figures, Figures, dict[AxisName, str]]:
+    """Return voxel size, place of the first voxel and units of the image, as far as they are told.
+
+    An array's translation is that of its own first voxel, a table's that of the image's.
+    """
+    for output in run.plan.outputs:
+        if size := output.voxel_size:
+            start = {axis: ends[0] for axis, ends in run.plan.region.items()}
+            moved = output.translation.items()
+            first = {axis: at - start[axis] * size.get(axis, 1.0) for axis, at in moved}
+            return size, first, output.units
+    for table in run.plan.tables:
+        if table.voxel_size:
+            return table.voxel_size, table.translation, table.units
+    return {}, {}, {}
 
 
 def layers_of(run_id: str, layers: Iterable[Any]) -> list[Any]:

@@ -14,9 +14,10 @@ from hmz_widgets.gaze import Gaze
 from hmz_widgets.layers import OutputLayer, Picture
 from hmz_widgets.object_dock import open_table
 from hmz_widgets.reader import stored_levels
+from hmz_widgets.row_layer import RowLayer
 from hmz_widgets.status import StatusView, result_line
 from napari_hmz.errors import HmzError, RunFailed, from_problem
-from napari_hmz.live import Advanced, Begun, Broken, Ended, Filled, Update, WatchedRun
+from napari_hmz.live import Advanced, Begun, Broken, Ended, Filled, Listed, Update, WatchedRun
 from napari_hmz.schema import Region
 from napari_hmz.standing import Standing
 
@@ -55,17 +56,20 @@ class RunView:
         self._handle: WatchedRun | None = None
         self._unwanted = False
         self._outputs: dict[str, OutputLayer] = {}
+        self._tables: dict[str, RowLayer] = {}
         self._gaze: Gaze | None = None
 
     @property
     def has_layers(self) -> bool:
         """Whether the run has begun and has outputs that are shown."""
-        return bool(self._outputs)
+        return bool(self._outputs or self._tables)
 
     def take(self, update: Update) -> None:
         """Show what has happened."""
         if isinstance(update, Filled):
             self._outputs[update.output].mark(update.region)
+        elif isinstance(update, Listed):
+            self._tables[update.output].mark()
         elif isinstance(update, Advanced):
             self._advance(update.standing)
         elif isinstance(update, Begun):
@@ -85,7 +89,7 @@ class RunView:
 
     def close(self) -> None:
         """Stop redrawing; the layers stay."""
-        for output in self._outputs.values():
+        for output in self._shown():
             output.close()
         if self._gaze is not None:
             self._gaze.close()
@@ -98,7 +102,7 @@ class RunView:
     def remove(self) -> None:
         """Take the layers out of the viewer."""
         self.close()
-        for output in self._outputs.values():
+        for output in self._shown():
             output.remove()
 
     def _begin(self, begun: Begun) -> None:
@@ -107,6 +111,10 @@ class RunView:
         self._outputs = {
             name: OutputLayer(self._viewer, canvas, self._image, begun.run)
             for name, canvas in begun.canvases.items()
+        }
+        self._tables = {
+            name: RowLayer(self._viewer, sheet, self._image, begun.run)
+            for name, sheet in begun.sheets.items()
         }
         self._status.note(begun.run.plan.warnings)
         self._advance(begun.standing)
@@ -120,6 +128,9 @@ class RunView:
         if self._activity is not None:
             self._activity.advance(standing)
 
+    def _shown(self) -> "list[OutputLayer | RowLayer]":
+        return [*self._outputs.values(), *self._tables.values()]
+
     def _focus(self, region: Region) -> None:
         """Have what is looked at done first; it is a wish, and nothing is lost if it fails."""
         if self._handle is not None:
@@ -132,7 +143,7 @@ class RunView:
 
     def _end(self, ended: Ended) -> None:
         run = ended.run
-        for output in self._outputs.values():
+        for output in self._shown():
             output.finish()
         if run.state == "failed":
             self.error = from_problem(run.error) if run.error else RunFailed()
@@ -168,7 +179,7 @@ class RunView:
                 output.show_stored(levels[name])
 
     def _break(self, broken: Broken) -> None:
-        for output in self._outputs.values():
+        for output in self._shown():
             output.finish()
         self.error = broken.error
         self._status.fail(broken.error)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QFrame, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
+from napari_hmz.counts import counts_of
 from napari_hmz.errors import HmzError
 from napari_hmz.forecast import Forecast, rows
 from napari_hmz.quantities import count_text, size_text
@@ -180,13 +181,9 @@ def result_line(run: Run) -> str:
     """Return how a run ended, in words."""
     if run.state == "cancelled":
         return "Cancelled; what was done stays."
-    counted = [result for result in run.results if result.objects is not None]
+    counted = counts_of(run)
     alone = len(counted) == 1
-    counts = [
-        f"{result.objects} object{'' if result.objects == 1 else 's'}"
-        + ("" if alone else f" in {result.name}")
-        for result in counted
-    ]
+    counts = [text if alone else f"{text} in {name}" for name, text in counted]
     return f"Done: {', '.join(counts)}." if counts else "Done."
 
 

@@ -14,8 +14,9 @@ from hmz_backend.planning.roles import ordered
 from hmz_backend.runs.log import MakeEvent
 from hmz_backend.runs.receipt import OutputReceipt
 from hmz_backend.runs.table_file import Rows, TableFile
-from hmz_backend.stitching.rows import own_rows, raster_order
+from hmz_backend.stitching.rows import own_rows
 from napari_hmz.errors import EngineFailed
+from napari_hmz.places import raster_order
 from napari_hmz.schema import Event, OutputSpec, Plan, RowsDone
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hmz_backend.stitching.cropping import Placed
-from napari_hmz.places import ends_of, places, start_of
+from napari_hmz.places import ends_of, places, raster_order, start_of
 from napari_hmz.schema import OutputSpec, OutputTable, Region
 
 Rows = NDArray[np.float64]
@@ -73,9 +73,3 @@ def _within(block: Placed, table: OutputTable, rows: Rows) -> NDArray[np.bool_]:
     inside = (where >= low - 0.5) & (where < high - 0.5)  # the centre of a voxel is a whole number
     own: NDArray[np.bool_] = np.asarray(inside.all(axis=1))
     return own
-
-
-def raster_order(table: OutputTable, rows: Rows) -> Rows:
-    """Return rows in raster order of their places; those of one place by what else they say."""
-    keys = np.concatenate([places(table, rows), rows], axis=1)
-    return np.ascontiguousarray(rows[np.lexsort(keys.T[::-1])])
