@@ -7,8 +7,19 @@ from pydantic import TypeAdapter
 
 from napari_hmz import schema
 from napari_hmz.connection import checked_health
+from napari_hmz.errors import NotFound
 from napari_hmz.http import Http
-from napari_hmz.schema import ApiToken, Health, Me, ModelCard, NewToken, TokenRequest, wire
+from napari_hmz.schema import (
+    ApiToken,
+    Health,
+    Me,
+    ModelCard,
+    NewToken,
+    RunRequest,
+    TokenRequest,
+    wire,
+)
+from napari_hmz.unfinished import RESUMABLE
 
 _CARDS = TypeAdapter(tuple[ModelCard, ...])
 _TOKENS = TypeAdapter(tuple[ApiToken, ...])
@@ -56,6 +67,13 @@ class Calls:
         """Return one card, or the newest version's; raises `NotFound` also if it is not for you."""
         return self._http.get(wire.model(model, version), ModelCard)
 
+    def card_of(self, run: schema.Run) -> ModelCard | None:
+        """Return the card of a run's model; none if it was withdrawn: its results were not."""
+        try:
+            return self.model(run.plan.model, run.plan.version)
+        except NotFound:
+            return None
+
     def picture(self, card: ModelCard) -> bytes:
         """Return the thumbnail of a model, as its package has it; raises `NotFound` without one."""
         return self._http.get_bytes(wire.picture(card.id, card.version, card.thumbnail))
@@ -63,6 +81,17 @@ class Calls:
     def info(self, run_id: str) -> schema.Run:
         """Return a run as the backend knows it now, or raise `NotFound`."""
         return self._http.get(wire.run(run_id), schema.Run)
+
+    def begin(self, request: RunRequest, key: str) -> schema.Run:
+        """Return the run that this request makes, or has made before under the same key.
+
+        One that was begun by a process that died, and was stopped, goes on.
+        """
+        headers = {wire.IDEMPOTENCY_HEADER: key}
+        begun = self._http.ask(wire.RUNS, request, schema.Run, headers=headers)
+        if begun.state in RESUMABLE:
+            begun = self._http.ask(wire.resume(begun.id), None, schema.Run)
+        return begun
 
     def cancel(self, run_id: str) -> schema.Run:
         """Stop a run; its finished chunks stay, and cancelling twice is no error."""

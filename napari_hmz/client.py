@@ -10,6 +10,7 @@ Threads: a client may be used from several threads at once.
 """
 
 import threading
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self, Unpack
@@ -17,6 +18,7 @@ from typing import Any, Self, Unpack
 from pydantic import SecretStr
 
 from napari_hmz import errors, schema
+from napari_hmz.announcing import add_statistics, announce
 from napari_hmz.auth import Ask, SignIns
 from napari_hmz.calls import Calls
 from napari_hmz.connection import reach
@@ -25,19 +27,19 @@ from napari_hmz.http import Http
 from napari_hmz.link_rate import LinkRates
 from napari_hmz.record import RunRecord, RunRecords
 from napari_hmz.run import Run, RunOutput, cancel_quietly
-from napari_hmz.run_options import RunOptions, announcement, run_request
+from napari_hmz.run_options import RunOptions, run_request
 from napari_hmz.run_output import OmeZarrOutput, refuse_existing, refuse_own_image
-from napari_hmz.schema import ENDED, ModelCard, Plan, RunRequest, Starter, Volume, wire
+from napari_hmz.run_sources import RunSources, opened_for
+from napari_hmz.schema import ENDED, InputSpec, Plan, RunRequest, Starter, Volume, wire
 from napari_hmz.schema.codecs import chunk_bytes, output_chunk_bytes
 from napari_hmz.settings import ClientSettings, load_settings
 from napari_hmz.sources import Source, open_source
-from napari_hmz.statistics import volume_statistics
 from napari_hmz.transfer import Traffic, Upload, Uploads, lanes
 from napari_hmz.unfinished import (
     RESUMABLE,
     check_same,
     given_image,
-    image_of,
+    images_of,
     needs_image,
     unfinished_run,
     unknown_run,
@@ -129,8 +131,9 @@ class Client(Calls):
     def plan(
         self,
         model: str,
-        source: Any,  # noqa: ANN401 # as open_source
+        source: Any = None,  # noqa: ANN401 # as open_source
         *,
+        inputs: Mapping[str, Any] | None = None,
         output: str | Path | None = None,
         with_image: bool = False,
         **options: Unpack[RunOptions],
@@ -143,16 +146,18 @@ class Client(Calls):
             Why it cannot be done, and what would help.
         """
         card = self.model(model, options.get("version"))
-        opened = self._opened(source, card)
-        volume = self._http.ask(wire.VOLUMES, announcement(opened, options), Volume)
-        planned = self._http.ask(wire.PLANS, run_request(card, volume, options), Plan)
-        return self._forecast(planned, opened, output, with_image=with_image)
+        sources = opened_for(card, source, inputs, self._opened)
+        volume, others = announce(self._http, sources, options)
+        request = run_request(card, volume, options, inputs=others)
+        planned = self._http.ask(wire.PLANS, request, Plan)
+        return self._forecast(planned, sources.first, output, with_image=with_image)
 
     def run(
         self,
         model: str,
-        source: Any,  # noqa: ANN401 # as open_source
+        source: Any = None,  # noqa: ANN401 # as open_source
         *,
+        inputs: Mapping[str, Any] | None = None,
         output: str | Path | None = None,
         overwrite: bool = False,
         with_image: bool = False,
@@ -166,6 +171,8 @@ class Client(Calls):
         ----------
         model, source
             A model's id, and anything that `napari_hmz.sources.open_source` opens.
+        inputs
+            The same for each other input of the model, by its name; all on the same voxels.
         output, overwrite, with_image
             Where to write the results as OME-Zarr, None: nowhere; over what is there; image too.
         **options
@@ -182,31 +189,29 @@ class Client(Calls):
         if output is not None and left is None:
             refuse_existing(Path(output), overwrite=overwrite)
         card = self.model(model, options.get("version"))
-        opened = self._opened(source, card)
-        if output is not None:
-            refuse_own_image(Path(output), opened.origin.address if opened.origin else None)
-        volume = self._http.ask(wire.VOLUMES, announcement(opened, options), Volume)
-        request = run_request(card, volume, options, self._started_by)
+        sources = opened_for(card, source, inputs, self._opened)
+        opened = sources.first
+        for origin in (opened.origin, *sources.origins.values()) if output is not None else ():
+            refuse_own_image(Path(str(output)), origin.address if origin else None)
+        volume, others = announce(self._http, sources, options)
+        request = run_request(card, volume, options, self._started_by, others)
         if output is not None and left is not None:
-            return self._go_on(left, request, opened, Path(output), with_image=with_image)
+            return self._go_on(left, request, sources, Path(output), with_image=with_image)
         planned = self._http.ask(wire.PLANS, request, Plan)  # before statistics read the image
         check_disk(self._forecast(planned, opened, output, with_image=with_image, sampled=False))
-        self._add_statistics(card, volume, opened)
-        key = {wire.IDEMPOTENCY_HEADER: self._records.key(output, request)}
-        begun = self._http.ask(wire.RUNS, request, schema.Run, headers=key)
-        self._remember(begun, opened, output, with_image=with_image)
-        if begun.state in RESUMABLE:  # by a process that died before it could note it
-            begun = self._http.ask(wire.resume(begun.id), None, schema.Run)
+        add_statistics(self._http, card, sources, (volume, others))
+        begun = self.begin(request, self._records.key(output, request))
+        self._remember(begun, sources, output, with_image=with_image)
         if focus := options.get("focus"):
             self._http.post(wire.focus(begun.id), schema.Focus(region=dict(focus)))
         traffic = Traffic()
-        upload = self._upload(begun, opened, traffic)  # first: tiles need not wait for our disk
+        uploads = self._upload(begun, sources, traffic)  # first: tiles need not wait for our disk
         writer = None
         if output is not None:
             image = opened if with_image else None
             writer = OmeZarrOutput(Path(output), begun, image=image, card=card, overwrite=overwrite)
             self._records.told(output)
-        return self._started(begun, upload, traffic, writer)
+        return self._started(begun, uploads, traffic, writer)
 
     def attach(
         self,
@@ -241,18 +246,19 @@ class Client(Calls):
         """
         run, record = self.info(run_id), self._records.get(run_id)
         pieces_bytes = self._settings.memory.pieces_bytes
-        opened: Source | None
+        first = None
         if source is not None and needs_image(run, resume=resume):
             volume = self._http.get(wire.volume(run.request.volume), Volume)
-            opened = given_image(source, record, run, volume.request, pieces_bytes)
-        else:
-            opened = image_of(record, run, resume=resume, pieces_bytes=pieces_bytes)
-        if opened is not None and opened is not source:
+            first = given_image(source, record, run, volume.request, pieces_bytes)
+        sources = images_of(record, run, first, resume=resume, pieces_bytes=pieces_bytes)
+        if sources is not None:
+            own = [each for each in sources.by_volume(run.request).values() if each is not source]
             with self._lock:
-                self._sources.append(opened)
+                self._sources += own
         place = output or (record.output if record else None)
-        image = opened if record is not None and record.with_image else None
-        return self._taken_up(run, opened, place, image, resume=resume)
+        is_copied = sources is not None and record is not None and record.with_image
+        image = sources.first if sources is not None and is_copied else None
+        return self._taken_up(run, sources, place, image, resume=resume)
 
     def record(self, run_id: str) -> RunRecord | None:
         """Return what this machine remembers of a run; none if it did not start it."""
@@ -283,9 +289,9 @@ class Client(Calls):
     def __repr__(self) -> str:
         return f"<Client of {self.url}>"
 
-    def _opened(self, source: Any, card: ModelCard) -> Source:  # noqa: ANN401 # as open_source
+    def _opened(self, source: Any, spec: InputSpec) -> Source:  # noqa: ANN401 # as open_source
         opened = open_source(
-            source, dtypes=card.inputs[0].dtypes, pieces_bytes=self._settings.memory.pieces_bytes
+            source, dtypes=spec.dtypes, pieces_bytes=self._settings.memory.pieces_bytes
         )
         if opened is not source:
             with self._lock:
@@ -293,7 +299,7 @@ class Client(Calls):
         return opened
 
     def _go_on(
-        self, left: str, request: RunRequest, source: Source, output: Path, *, with_image: bool
+        self, left: str, request: RunRequest, sources: RunSources, output: Path, *, with_image: bool
     ) -> Run:
         """Go on with the run whose unfinished output lies at `output`, if it is the same one."""
         try:
@@ -301,13 +307,14 @@ class Client(Calls):
         except errors.NotFound as error:
             raise unknown_run(output, left, self.url) from error
         check_same(output, run, request, with_image=with_image)
-        self._remember(run, source, output, with_image=with_image)
-        return self._taken_up(run, source, output, source if with_image else None, resume=True)
+        self._remember(run, sources, output, with_image=with_image)
+        image = sources.first if with_image else None
+        return self._taken_up(run, sources, output, image, resume=True)
 
     def _taken_up(
         self,
         run: schema.Run,
-        source: Source | None,
+        sources: RunSources | None,
         place: str | Path | None,
         image: Source | None,
         *,
@@ -315,13 +322,13 @@ class Client(Calls):
     ) -> Run:
         writer = None
         if place is not None:  # first: nothing is computed for an output that cannot be written
-            card = self._card_of(run)
+            card = self.card_of(run)
             writer = OmeZarrOutput(Path(place), run, image=image, card=card, overwrite=False)
             self._records.told(place)
         if resume and run.state in RESUMABLE:
             run = self._http.ask(wire.resume(run.id), None, schema.Run)
         traffic = Traffic()
-        return self._started(run, self._upload(run, source, traffic), traffic, writer)
+        return self._started(run, self._upload(run, sources, traffic), traffic, writer)
 
     def _forecast(
         self, planned: Plan, source: Source, output: str | Path | None, **how: bool
@@ -335,36 +342,32 @@ class Client(Calls):
             **how,
         )
 
-    def _add_statistics(self, card: ModelCard, volume: Volume, source: Source) -> None:
-        if card.normalise.scope == "volume" and volume.request.statistics is None:
-            statistics = volume_statistics(source.read, source.request)
-            found = {"statistics": statistics, "mode": volume.request.mode}
-            self._http.ask(wire.VOLUMES, source.request.model_copy(update=found), Volume)
-
     def _remember(
-        self, run: schema.Run, source: Source, output: str | Path | None, *, with_image: bool
+        self, run: schema.Run, sources: RunSources, output: str | Path | None, *, with_image: bool
     ) -> None:
-        way = {"local_engine": self._local_engine, "profile": self._settings.profile_used}
+        way = {
+            "local_engine": self._local_engine,
+            "profile": self._settings.profile_used,
+            "inputs": sources.origins,
+        }
         record = RunRecord.of(
-            run, source.origin, output, with_image=with_image, url=self.url
+            run, sources.first.origin, output, with_image=with_image, url=self.url
         ).model_copy(update=way)
         # A full disk of this machine must not stop a run that has begun elsewhere.
         with suppress(OSError):
             self._records.put(record)
 
-    def _card_of(self, run: schema.Run) -> ModelCard | None:
-        try:
-            return self.model(run.plan.model, run.plan.version)
-        except errors.NotFound:  # the model was withdrawn; its results are not
-            return None
-
     def _started(
-        self, run: schema.Run, upload: Upload | None, traffic: Traffic, writer: RunOutput | None
+        self,
+        run: schema.Run,
+        uploads: Sequence[Upload],
+        traffic: Traffic,
+        writer: RunOutput | None,
     ) -> Run:
         started = Run(
             self._http,
             run,
-            upload=upload,
+            uploads=uploads,
             output=writer,
             traffic=traffic,
             threads=self._lanes(max(map(output_chunk_bytes, run.plan.outputs), default=1)),
@@ -374,15 +377,20 @@ class Client(Calls):
             self._runs.append(started)
         return started
 
-    def _upload(self, run: schema.Run, source: Source | None, traffic: Traffic) -> Upload | None:
-        """Return the upload of the run's volume, if it needs one; runs of one volume share it."""
-        if source is None or run.state in ENDED:
-            return None
-        threads = self._lanes(chunk_bytes(source.request))
+    def _upload(
+        self, run: schema.Run, sources: RunSources | None, traffic: Traffic
+    ) -> list[Upload]:
+        """Return the uploads of the volumes that are needed; runs of one volume share one."""
+        if sources is None or run.state in ENDED:
+            return []
         failed = cancel_quietly(self._http, run.id)
-        return self._uploads.serve(
-            run.request.volume, source, traffic, threads=threads, failed=failed
-        )
+        found = []
+        for volume, source in sources.by_volume(run.request).items():
+            threads = self._lanes(chunk_bytes(source.request))
+            found.append(
+                self._uploads.serve(volume, source, traffic, threads=threads, failed=failed)
+            )
+        return found
 
     def _lanes(self, size_bytes: int) -> int:
         """Return how many chunks of a decoded size travel at the same time in one direction."""

@@ -37,6 +37,8 @@ class RunRecord(Message):
     volume: str
     source: Origin | None = None
     """None: the image lived in the process that started the run."""
+    inputs: dict[str, Origin | None] = {}
+    """What feeds the model's other inputs."""
     output: str | None = None
     with_image: bool = False
     started_at: str = ""

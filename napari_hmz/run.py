@@ -6,7 +6,7 @@ Threads: the methods may be called from any thread. The transfers have threads o
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -60,8 +60,8 @@ class Run:
         The backend.
     run
         The run as the backend told of it last.
-    upload
-        Sends the volume; None if another process does, or nothing is missing.
+    uploads
+        Send the volumes; none if another process does, or nothing is missing.
     output
         Takes the results; None if nobody wants them on this machine.
     traffic
@@ -75,7 +75,7 @@ class Run:
         http: Http,
         run: schema.Run,
         *,
-        upload: Upload | None = None,
+        uploads: Sequence[Upload] = (),
         output: RunOutput | None = None,
         traffic: Traffic | None = None,
         threads: int = 4,
@@ -84,7 +84,7 @@ class Run:
         self.id = run.id
         self.transfer = traffic or Traffic()
         self._gauge = Gauge(self.transfer)
-        self._http, self._last, self._upload, self._output = http, run, upload, output
+        self._http, self._last, self._uploads, self._output = http, run, uploads, output
         self._patience_s = patience_s
         self._stop = threading.Event()
         self._finish_lock = threading.Lock()
@@ -282,7 +282,7 @@ class Run:
         self._follow()
         deadline = float("inf") if timeout_s is None else time.monotonic() + timeout_s
         while not self._follower.join(min(_SLICE_S, max(deadline - time.monotonic(), 0.0))):
-            if self._upload is not None and self._upload.error is not None:
+            if self._upload_error is not None:
                 # It has cancelled the run; if that cannot be heard, it is over all the same.
                 self._follower.join(_GRACE_S)
                 return True
@@ -290,10 +290,14 @@ class Run:
                 return False
         return True
 
+    @property
+    def _upload_error(self) -> HmzError | None:
+        return next((each.error for each in self._uploads if each.error is not None), None)
+
     def _raise_own(self) -> None:
-        if self._upload is not None and self._upload.error is not None:
+        if self._upload_error is not None:
             what = "The run was stopped, since its image did not arrive; what is finished is kept"
-            raise self._with_way_on(self._upload.error, what)
+            raise self._with_way_on(self._upload_error, what)
         if self._follower.error is not None:
             raise self._with_way_on(self._follower.error, "The run itself was not stopped")
         if self._stop.is_set():

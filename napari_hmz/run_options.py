@@ -54,9 +54,18 @@ def announcement(source: Source, options: RunOptions) -> VolumeRequest:
 
 
 def run_request(
-    card: ModelCard, volume: Volume, options: RunOptions, started_by: Starter = "api"
+    card: ModelCard,
+    volume: Volume,
+    options: RunOptions,
+    started_by: Starter = "api",
+    inputs: Mapping[str, Volume] | None = None,
 ) -> RunRequest:
     """Return the request for a run of the card's version.
+
+    Parameters
+    ----------
+    inputs
+        The volumes of the model's other inputs, by their names.
 
     Raises
     ------
@@ -74,6 +83,7 @@ def run_request(
             model=card.id,
             version=card.version,
             volume=volume.id,
+            inputs={name: other.id for name, other in (inputs or {}).items()},
             region=dict(options.get("region") or {}),
             parameters=dict(options.get("parameters") or {}),
             outputs=tuple(options.get("outputs") or ()),

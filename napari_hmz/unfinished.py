@@ -14,12 +14,18 @@ from napari_hmz.errors import Conflict, HmzError, OutputExists
 from napari_hmz.record import RunRecord
 from napari_hmz.results import PROVENANCE_KEY
 from napari_hmz.run_list import lacks_image
+from napari_hmz.run_sources import RunSources
 from napari_hmz.schema import ENDED, RunRequest, VolumeRequest
-from napari_hmz.sources import Source, open_source, reopen
+from napari_hmz.sources import Origin, Source, open_source, reopen
 
 RESUMABLE = frozenset({"cancelled", "failed"})
 """How a run has ended that can be resumed."""
-_WORDS = {"volume": "the image", "outputs": "the outputs wanted", "halo": "the halo"}
+_WORDS = {
+    "volume": "the image",
+    "inputs": "the other inputs",
+    "outputs": "the outputs wanted",
+    "halo": "the halo",
+}
 
 
 def unfinished_run(path: Path) -> str | None:
@@ -97,8 +103,12 @@ def given_image(
         If it cannot be opened.
     """
     known = None
-    with suppress(HmzError):  # then what is given has to do
-        known = image_of(record, run, resume=False, pieces_bytes=pieces_bytes)
+    if record is not None and record.source is not None:
+        fingerprint = run.provenance.source_fingerprint
+        with suppress(HmzError):  # then what is given has to do
+            known = _reopened(
+                record.source, fingerprint, run, is_needed=False, pieces_bytes=pieces_bytes
+            )
     if known is not None:
         return known
     source = open_source(
@@ -128,42 +138,74 @@ def _level(thing: Any, shape: tuple[int, ...]) -> Any:  # noqa: ANN401 # as open
     return next((one for one in levels if getattr(one, "shape", ()) == shape), thing)
 
 
-def image_of(
-    record: RunRecord | None, run: schema.Run, *, resume: bool, pieces_bytes: int
-) -> Source | None:
-    """Return the image of a run that is attached to; None if it is not needed any more.
+def images_of(
+    record: RunRecord | None,
+    run: schema.Run,
+    first: Source | None = None,
+    *,
+    resume: bool,
+    pieces_bytes: int,
+) -> RunSources | None:
+    """Return the images of a run that is attached to; None if they are not needed any more.
 
     Parameters
     ----------
     record
         What this machine remembers of the run.
+    first
+        Of the first input, if it is open already.
     resume
         Whether an end of the run is about to be taken back.
 
     Raises
     ------
     Conflict
-        If the image is needed, and is another one by now, or nobody here knows where it is.
+        If an image is needed, and is another one by now, or nobody here knows where it is.
     HmzError
         If it is needed and cannot be opened.
     """
     is_needed = needs_image(run, resume=resume)
-    if record is None or record.source is None:
+    used = run.provenance.inputs
+    known = {} if record is None else {"": record.source} | record.inputs
+    wanted = {n: used[n].fingerprint for n in used}
+    if first is None:
+        wanted = {"": run.provenance.source_fingerprint} | wanted
+    if any(known.get(name) is None for name in wanted):
         if is_needed and resume and run.state in RESUMABLE:
             raise _without_image(run)
         return None
+    found: dict[str, Source] = {} if first is None else {"": first}
+    for name, fingerprint in wanted.items():
+        origin = known[name]
+        source = None
+        if origin is not None:
+            source = _reopened(
+                origin, fingerprint, run, is_needed=is_needed, pieces_bytes=pieces_bytes
+            )
+        if source is None:
+            for each in found.values():
+                each.close()
+            return None
+        found[name] = source
+    return RunSources(found.pop(""), found)
+
+
+def _reopened(
+    origin: Origin, fingerprint: str, run: schema.Run, *, is_needed: bool, pieces_bytes: int
+) -> Source | None:
+    """Open an image again; None if it is another one by now, or away, and is not needed."""
     try:
-        source = reopen(record.source, pieces_bytes=pieces_bytes)
+        source = reopen(origin, pieces_bytes=pieces_bytes)
     except HmzError:
         if is_needed:
             raise
         return None
-    if source.request.fingerprint == run.provenance.source_fingerprint:
+    if source.request.fingerprint == fingerprint:
         return source
     source.close()
     if is_needed:
         raise Conflict(
-            f"{record.source.address} has changed since run {run.id} was started.",
+            f"{origin.address} has changed since run {run.id} was started.",
             remedy="Cancel the run and start it again.",
         )
     return None

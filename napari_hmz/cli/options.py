@@ -124,4 +124,14 @@ Beside = Annotated[
         show_default=False,
     ),
 ]
+Inputs = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--input",
+        metavar="NAME=IMAGE",
+        help="An image for another input of the model; `hmz show MODEL` names them. May be"
+        " repeated.",
+        show_default=False,
+    ),
+]
 WithImage = Annotated[bool, typer.Option(help="Write the image beside the result.")]

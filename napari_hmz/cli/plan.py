@@ -7,7 +7,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from napari_hmz.cli import options
+from napari_hmz.cli import options, words
 from napari_hmz.cli.request import ImageWords, RunWords
 from napari_hmz.cli.tables import show_table
 from napari_hmz.cli.terminal import connect
@@ -37,6 +37,7 @@ def plan(
     time: options.Time = None,
     voxel_size: options.VoxelSize = None,
     beside: options.Beside = None,
+    more: options.Inputs = None,
     with_image: options.WithImage = False,
     url: options.Url = None,
     profile: options.Profile = None,
@@ -60,7 +61,12 @@ def plan(
         card = client.model(model, version)
         chosen = wish.options(card)
         made = client.plan(
-            card.id, image.open(card), output=output, with_image=with_image, **chosen
+            card.id,
+            image.open(card),
+            inputs=words.inputs(more),
+            output=output,
+            with_image=with_image,
+            **chosen,
         )
     if json:
         typer.echo(made.model_dump_json())

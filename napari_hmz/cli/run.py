@@ -5,11 +5,12 @@ from typing import Annotated
 
 import typer
 
-from napari_hmz.cli import options
+from napari_hmz.cli import options, words
 from napari_hmz.cli.follow import follow
 from napari_hmz.cli.request import ImageWords, RunWords
 from napari_hmz.cli.summary import tell
 from napari_hmz.cli.terminal import connect
+from napari_hmz.run import Run
 from napari_hmz.unfinished import unfinished_run
 
 
@@ -34,6 +35,7 @@ def run(
     time: options.Time = None,
     voxel_size: options.VoxelSize = None,
     beside: options.Beside = None,
+    more: options.Inputs = None,
     overwrite: Annotated[bool, typer.Option(help="Replace an output that is there.")] = False,
     with_image: options.WithImage = False,
     url: options.Url = None,
@@ -60,16 +62,21 @@ def run(
     )
     with connect(url, profile=profile, engine=engine, started_by="shell") as client:
         card = client.model(model, version)
-        chosen, left = wish.options(card), unfinished_run(output)
+        left = unfinished_run(output)
         started = client.run(
             card.id,
             image.open(card),
+            inputs=words.inputs(more),
             output=output,
             overwrite=overwrite,
             with_image=with_image,
-            **chosen,
+            **wish.options(card),
         )
-        if started.id == left:
-            typer.echo(f"Run {left} goes on: it had left {output} unfinished.", err=True)
-        ended = follow(started, as_json=json)
-        tell(ended, started.transfer, output, as_json=json)
+        _see_through(started, left, output, as_json=json)
+
+
+def _see_through(started: Run, left: str | None, output: Path, *, as_json: bool) -> None:
+    if started.id == left:
+        typer.echo(f"Run {left} goes on: it had left {output} unfinished.", err=True)
+    ended = follow(started, as_json=as_json)
+    tell(ended, started.transfer, output, as_json=as_json)

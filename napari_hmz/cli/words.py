@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TypeVar, get_args
 
 import typer
@@ -36,6 +37,17 @@ def by_axis(text: str | None, read: Callable[[str], T], option: str) -> dict[Axi
 
 def _wrong(message: str, option: str) -> typer.BadParameter:
     return typer.BadParameter(message, param_hint=option)
+
+
+def inputs(given: Sequence[str] | None) -> dict[str, str | Path]:
+    """Read `NAME=IMAGE` words: a path, or an address."""
+    found: dict[str, str | Path] = {}
+    for word in given or ():
+        name, equals, place = word.partition("=")
+        if not (name and equals and place):
+            raise _wrong(f"{word!r} is not NAME=IMAGE.", "--input")
+        found[name] = place if "://" in place else Path(place)
+    return found
 
 
 def interval(text: str) -> Interval:

@@ -68,6 +68,8 @@ class InputSpec(Message):
     """Up to this factor the voxel size may differ."""
     pad: PadMode = "reflect"
     pad_value: float = 0.0
+    optional: bool = False
+    """Whether the model runs without it; the first input must always be there."""
 
 
 class ClassSpec(Message):

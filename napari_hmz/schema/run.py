@@ -25,6 +25,9 @@ class RunRequest(Message):
     version: str | None = None
     """None: the newest."""
     volume: str
+    """Feeds the model's first input."""
+    inputs: dict[str, str] = {}
+    """The volumes of its other inputs, by their names; they lie on the same grid."""
     region: Region = {}
     """Axes that are not named are taken whole."""
     parameters: dict[str, ParameterValue] = {}
@@ -44,6 +47,11 @@ class RunRequest(Message):
     """From where: Python, the command line, napari."""
     urgency: Urgency = "batch"
     """`interactive`: somebody waits for it, as for a preview; it goes first, within a cap."""
+
+    @property
+    def volumes(self) -> tuple[str, ...]:
+        """All volumes that the run reads, the first input's first."""
+        return (self.volume, *self.inputs.values())
 
     @property
     def substance(self) -> "RunRequest":
@@ -82,6 +90,14 @@ class OutputResult(Message):
     key order, once it is done."""
 
 
+class SourceUsed(Message):
+    """The image behind an input beside the first."""
+
+    name: str
+    fingerprint: str
+    statistics: VolumeStatistics | None = None
+
+
 class Provenance(Message):
     """What is needed to repeat a run: stored in every output."""
 
@@ -95,6 +111,8 @@ class Provenance(Message):
     statistics: VolumeStatistics | None
     source_name: str
     source_fingerprint: str
+    inputs: dict[str, SourceUsed] = {}
+    """What has fed the model's other inputs."""
     backend_version: str
     engine: str
     run: str

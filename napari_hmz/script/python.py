@@ -28,12 +28,17 @@ def as_python(run: Run, record: RunRecord | None) -> str:
     source = None if record is None else record.source
     image = IMAGE if source is None else "image"
     wishes = [f"{name}={_literal(value)}" for name, value in _wishes(run, record).items()]
+    if inputs := _inputs(run, record):
+        wishes.insert(0, f"inputs={{{', '.join(inputs)}}}")
     backend = [f"{name}={_literal(value)}" for name, value in backend_words(record).items()]
     asked = _call("client.run", [_literal(run.plan.model), image, *wishes], _INDENT)
+    opening = _opening(run, source)
+    if any("open_source(" in wish for wish in wishes) and not any("import" in o for o in opening):
+        opening = ["from napari_hmz.sources import open_source", *opening]
     return "\n".join(
         [
             "from napari_hmz import connect",
-            *_opening(run, source),
+            *opening,
             "",
             f"with {_call('connect', backend)} as client:",
             f"{_INDENT}run = {asked}",
@@ -62,6 +67,21 @@ def _wishes(run: Run, record: RunRecord | None) -> dict[str, object]:
         **{name: value for name, value in asked.items() if value},
         "output": output_again(run, record),
     }
+
+
+def _inputs(run: Run, record: RunRecord | None) -> list[str]:
+    """Return what feeds the model's other inputs, as the items of a dictionary."""
+    known = {} if record is None else record.inputs
+    return [
+        f"{_literal(name)}: {_other(known.get(name), used.name)}"
+        for name, used in run.provenance.inputs.items()
+    ]
+
+
+def _other(source: Origin | None, name: str) -> str:
+    if source is None or source.stacked:
+        return _literal(f"{IMAGE} {name}")
+    return _opened(source, _INDENT * 2)
 
 
 def _opening(run: Run, source: Origin | None) -> list[str]:

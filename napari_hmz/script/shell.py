@@ -28,7 +28,8 @@ def as_shell(run: Run, record: RunRecord | None) -> str:
     image, options = (IMAGE, []) if source is None else _image(source)
     version = run.request.version or run.plan.version
     words = ["hmz", "run", run.plan.model, image, output_again(run, record)]
-    words += [*_option("--version", version), *options, *_wishes(run.request)]
+    words += [*_option("--version", version), *options, *_inputs(run, record)]
+    words += _wishes(run.request)
     if record is not None and record.with_image:
         words.append("--with-image")
     for name, value in backend_words(record).items():
@@ -51,6 +52,21 @@ def _wishes(request: RunRequest) -> list[str]:
             words += _option(option, _by_axis(sizes))
     flags = {"--join-planes": request.join_planes, "--any-voxel-size": request.ignore_voxel_size}
     return words + [flag for flag, is_set in flags.items() if is_set]
+
+
+def _inputs(run: Run, record: RunRecord | None) -> list[str]:
+    """Return the images of the model's other inputs.
+
+    IMAGE stands for those that need options of their own: the command cannot open them.
+    """
+    known = {} if record is None else record.inputs
+    words = []
+    for name in run.provenance.inputs:
+        source = known.get(name)
+        is_plain = source is not None and not source.stacked and not _selection(source)
+        place = without_secrets(source.address) if source is not None and is_plain else IMAGE
+        words += _option("--input", f"{name}={place}")
+    return words
 
 
 def _image(source: Origin) -> tuple[str, list[str]]:

@@ -118,6 +118,7 @@ class FakeClient:
         model: str,
         source: ReadableSource,
         *,
+        inputs: Mapping[str, ReadableSource] | None = None,
         version: str | None = None,
         parameters: Mapping[str, ParameterValue] | None = None,
         region: Region | None = None,
@@ -130,7 +131,7 @@ class FakeClient:
         """Return what a run would do; raises as `run`."""
         run = self._run_of(model, source, version, parameters, region, sized=ignore_voxel_size)
         run.join_planes, run.channels, run.output = join_planes, tuple(channels or ()), output
-        run.urgency = urgency
+        run.urgency, run.inputs = urgency, dict(inputs or {})
         return Forecast(**dict(run.info().plan), memory_here_bytes=2**30)
 
     def run(
@@ -138,6 +139,7 @@ class FakeClient:
         model: str,
         source: ReadableSource,
         *,
+        inputs: Mapping[str, ReadableSource] | None = None,
         version: str | None = None,
         parameters: Mapping[str, ParameterValue] | None = None,
         region: Region | None = None,
@@ -159,7 +161,7 @@ class FakeClient:
         """
         run = self._run_of(model, source, version, parameters, region, sized=ignore_voxel_size)
         run.join_planes, run.channels, run.output = join_planes, tuple(channels or ()), output
-        run.urgency = urgency
+        run.urgency, run.inputs = urgency, dict(inputs or {})
         run.looked_at += [focus] if focus else []
         run.id = f"fake-{len(self.runs_started) + 1}"
         self.runs_started.append(run)
@@ -243,6 +245,7 @@ class FakeRun:
         self.join_planes = False
         self.urgency: Urgency = "batch"
         self.channels: tuple[int, ...] = ()
+        self.inputs: dict[str, ReadableSource] = {}
         self.transfer = Traffic()
         self.looked_at: list[Region] = []
         self.given: Any = None

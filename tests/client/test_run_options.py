@@ -37,8 +37,9 @@ def test_every_option_arrives_in_the_request() -> None:
         ignore_voxel_size=True,
         urgency="interactive",
     )
-    request = run_request(CARD, VOLUME, options)
+    request = run_request(CARD, VOLUME, options, inputs={"mask": VOLUME})
     assert request.model_dump(exclude={"model", "version", "volume", "started_by"}) == {
+        "inputs": {"mask": VOLUME.id},
         "region": {"z": (1, 3)},
         "parameters": {"diameter": 12},
         "channels": (1,),

@@ -1,7 +1,7 @@
 """A run as code: whoever runs the code asks for the same."""
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -136,11 +136,13 @@ class Listener:
         _image: object,
         *,
         output: str | Path,
+        inputs: Mapping[str, object] | None = None,
         overwrite: bool = False,
         with_image: bool = False,
         **options: Unpack[RunOptions],
     ) -> None:
         assert not overwrite
+        assert not inputs
         self.request = run_request(self.model(model, options.get("version")), VOLUME, options)
         self.output, self.with_image = Path(output), with_image
         raise HeardError

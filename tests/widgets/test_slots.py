@@ -65,15 +65,6 @@ def test_layers_of_the_input_s_kind_are_offered(
     assert slot.obstacle() == "This model takes labels, and no layer holds any."
 
 
-def test_a_model_of_several_inputs_is_refused(
-    slot: ImageSlot, viewer: ViewerModel, make_card: MakeCard
-) -> None:
-    viewer.add_image(STACK)
-    specs = [{"name": name, "axes": ["y", "x"]} for name in ("image", "reference")]
-    slot.propose_for(make_card(inputs=specs))
-    assert "several inputs (image, reference)" in slot.obstacle()
-
-
 def test_channels_come_from_other_layers(
     slot: ImageSlot, viewer: ViewerModel, make_card: MakeCard
 ) -> None:

@@ -25,6 +25,7 @@ from hmz_widgets.form_memory import FormMemory
 from hmz_widgets.model_choice import ModelChoice
 from hmz_widgets.options import OptionsView
 from hmz_widgets.order import Order
+from hmz_widgets.other_slots import OtherSlots
 from hmz_widgets.plain_text import plain_tooltip
 from hmz_widgets.region_choice import sizes
 from hmz_widgets.run_desk import RunDesk
@@ -69,6 +70,7 @@ class ModelPage:
         self.status = StatusView()
         self.models = ModelChoice(backend, bridge, self.status, open_kept)
         self.image = ImageSlot(viewer)
+        self.others = OtherSlots(viewer)
         self.form: FormView | None = None
         self._memory = FormMemory(backend, bridge, open_remembered)
         self.options = OptionsView()
@@ -108,6 +110,7 @@ class ModelPage:
     def close(self) -> None:
         """Let go of the viewer; the run goes on at the backend."""
         self.image.close()
+        self.others.close()
         self.models.close()
         self.desk.close()
         self._memory.close()
@@ -132,6 +135,7 @@ class ModelPage:
             self.desk.output.output(),
             self.image.channels(),
             focus=self.image.at_level(seen.focus(sizes(layer, axes))),
+            others=self.others.pictures(image),
         )
 
     def _in_view(self) -> Region:
@@ -169,6 +173,7 @@ class ModelPage:
             self._fit()
         self._memory.follow(card, self.form)
         self.image.propose_for(card)
+        self.others.propose_for(card, self.image.layer())
         self._image_chosen()
 
     def _image_chosen(self) -> None:
@@ -192,7 +197,7 @@ class ModelPage:
             return "The backend cannot be reached; ask again with Refresh."
         if self._backend.client is None:
             return ""
-        why = self.image.obstacle()
+        why = self.image.obstacle() or self.others.obstacle(self.image.picture())
         if not why and self.form is not None and self.form.faults():
             why = "Correct the marked fields."
         return why or self.desk.hindrance()
@@ -210,6 +215,7 @@ class ModelPage:
         layout = QVBoxLayout(content)
         layout.addWidget(self.models.native)
         layout.addWidget(self.image.native)
+        layout.addWidget(self.others.native)
         self._form_place = QVBoxLayout()
         layout.addLayout(self._form_place)
         layout.addWidget(self.options.native)
@@ -243,6 +249,7 @@ class ModelPage:
         self.models.listed.connect(self._refresh_buttons)
         self.models.browsing.connect(self._browse)
         self.image.changed.connect(self._image_chosen)
+        self.others.changed.connect(self._refresh_buttons)
         self.desk.changed.connect(self._refresh_buttons)
         self.desk.refused.connect(self._refused)
         self.image.suggested.connect(self._set_value)

@@ -6,7 +6,7 @@ The functions run in a worker.
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from hmz_widgets.layers import Picture
 from hmz_widgets.options import Options
@@ -32,6 +32,8 @@ class Order:
         Whether somebody waits for it.
     focus
         What is looked at, and so done first; empty: nothing in particular.
+    others
+        What fills the model's other inputs, by their names.
     """
 
     card: ModelCard
@@ -43,6 +45,7 @@ class Order:
     channels: tuple[int, ...] = ()
     urgency: Urgency = "batch"
     focus: Region = field(default_factory=dict)
+    others: Mapping[str, Picture] = field(default_factory=dict)
 
     @property
     def wishes(self) -> "Wishes":
@@ -81,14 +84,27 @@ def begin(client: Client, open_picture: OpenPicture, order: Order) -> WatchedRun
 
     The source stays open: the client may send its chunks for a later run of the same image.
     """
-    source = open_picture(order.image, order.card.inputs[0].dtypes)
-    return client.run(order.card.id, source, focus=order.focus, **order.wishes)
+    source, inputs = _opened(open_picture, order)
+    return client.run(order.card.id, source, inputs=inputs, focus=order.focus, **order.wishes)
 
 
 def foresee(client: Client, open_picture: OpenPicture, order: Order) -> Forecast:
     """Ask what the run would take."""
-    source = open_picture(order.image, order.card.inputs[0].dtypes)
+    source, inputs = _opened(open_picture, order)
     try:
-        return client.plan(order.card.id, source, **order.wishes)
+        return client.plan(order.card.id, source, inputs=inputs, **order.wishes)
     finally:
-        source.close()
+        for each in (source, *inputs.values()):
+            each.close()
+
+
+def _opened(open_picture: OpenPicture, order: Order) -> tuple[Any, dict[str, Any]]:
+    """Open the image of the first input, and those of the others."""
+    first, *specs = order.card.inputs
+    source = open_picture(order.image, first.dtypes)
+    inputs = {
+        spec.name: open_picture(order.others[spec.name], spec.dtypes)
+        for spec in specs
+        if spec.name in order.others
+    }
+    return source, inputs

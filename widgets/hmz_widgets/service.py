@@ -63,6 +63,7 @@ class Client(RunKeeper, Protocol):
         model: str,
         source: Any,  # noqa: ANN401 # what `OpenPicture` gave
         *,
+        inputs: Mapping[str, Any] | None,
         version: str | None,
         parameters: Mapping[str, ParameterValue] | None,
         channels: Sequence[int] | None,
@@ -79,6 +80,7 @@ class Client(RunKeeper, Protocol):
         model: str,
         source: Any,  # noqa: ANN401 # what `OpenPicture` gave
         *,
+        inputs: Mapping[str, Any] | None,
         version: str | None,
         parameters: Mapping[str, ParameterValue] | None,
         channels: Sequence[int] | None,

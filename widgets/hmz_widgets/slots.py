@@ -1,4 +1,4 @@
-"""What to run on: the layer that fills a model's input, its axes, level, channels and voxel size.
+"""What to run on: the layer that fills a model's first input, and how it is read.
 
 Lives in the Qt main thread. It follows the viewer's layers until it is closed.
 """
@@ -101,9 +101,6 @@ class ImageSlot:
         """Return why the model cannot run on what is chosen, or nothing."""
         if self._card is None:
             return "Choose a model."
-        if len(self._card.inputs) > 1:
-            names = ", ".join(spec.name for spec in self._card.inputs)
-            return f"This model takes several inputs ({names}); only one can be fed yet."
         image, axes = self._image(), self.axes()
         if image is None:
             return _lacking(self._card.inputs[0])

@@ -24,7 +24,9 @@ class TileRequest:
     parameters
         All parameters of the model, resolved.
     statistics
-        Of the channels that the model sees, in its order; none if it needs none.
+        Of the channels that the model's first input sees, in its order; none if it needs none.
+    more_statistics
+        The same of its other inputs, by their names.
     origin
         Axis -> where the tile begins in its volume, in voxels, for a model that rescales tiles.
     """
@@ -34,6 +36,7 @@ class TileRequest:
     inputs: "Mapping[str, NDArray[np.generic]]"
     parameters: "Mapping[str, ParameterValue]"
     statistics: "VolumeStatistics | None" = None
+    more_statistics: "Mapping[str, VolumeStatistics]" = field(default_factory=dict)
     origin: "Mapping[AxisName, int]" = field(default_factory=dict)
 
 

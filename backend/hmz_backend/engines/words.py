@@ -15,14 +15,24 @@ FAILED = "hmz-tile-failed:"
 
 def words_of(request: TileRequest) -> str:
     """Return parameters, statistics and origin as JSON; the same text for every engine."""
-    statistics = request.statistics
     return json.dumps(
         {
             "parameters": dict(request.parameters),
-            "statistics": None if statistics is None else json.loads(statistics.model_dump_json()),
+            "statistics": _statistics(request),
             "origin": dict(request.origin),
         }
     )
+
+
+def _statistics(request: TileRequest) -> dict[str, object] | None:
+    """Return the statistics of the first input, and below `inputs` those of the others."""
+    first, more = request.statistics, request.more_statistics
+    if first is None and not more:
+        return None
+    told: dict[str, object] = {} if first is None else json.loads(first.model_dump_json())
+    if more:
+        told["inputs"] = {n: json.loads(each.model_dump_json()) for n, each in more.items()}
+    return told
 
 
 def tile_failed(request: TileRequest, tensor: str, cause: str) -> EngineFailed:

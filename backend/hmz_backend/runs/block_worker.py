@@ -12,10 +12,10 @@ from hmz_backend.engines.protocol import TileRequest
 from hmz_backend.executors.protocol import BlockTask
 from hmz_backend.planning import Block
 from hmz_backend.runs.blanks import Arrays
+from hmz_backend.runs.feed import FeedBroken
 from hmz_backend.runs.job import Job
 from hmz_backend.runs.threads import in_thread
 from hmz_backend.shares.turn import Turn
-from hmz_backend.stores.reader import StagedChunkBroken
 from napari_hmz.errors import EngineFailed
 
 
@@ -43,8 +43,8 @@ class BlockWorker:
         block = job.block(task.block)
         try:
             request = await in_thread(self.threads, job.tile, block)
-        except StagedChunkBroken as error:
-            await in_thread(self.threads, job.keep_broken, block, error.key)
+        except FeedBroken as error:
+            await in_thread(self.threads, job.keep_broken, block, error)
             return
         results = await self._compute(job, request, task.turn, block)
         _check(job, results)

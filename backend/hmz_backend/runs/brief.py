@@ -10,6 +10,14 @@ from napari_hmz.schema import (
 from napari_hmz.schema.base import Message
 
 
+class OtherInput(Message):
+    """What feeds an input beside the first."""
+
+    volume: str
+    source: VolumeRequest
+    statistics: VolumeStatistics | None
+
+
 class Brief(Message):
     """What was fixed when the run was created; never changed afterwards."""
 
@@ -20,4 +28,6 @@ class Brief(Message):
     source: VolumeRequest
     parameters: dict[str, ParameterValue]
     statistics: VolumeStatistics | None
+    others: dict[str, OtherInput] = {}
+    """By the names of the inputs."""
     join_planes: bool = False

@@ -21,27 +21,28 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import NDArray
+
 from hmz_backend.executors.protocol import BlockTask, Outcome, Ticket
 from hmz_backend.planning.blocks import tiled_voxels
-from hmz_backend.planning.checks import check_slots
 from hmz_backend.planning.estimate import work_share
 from hmz_backend.runs import records
 from hmz_backend.runs.blanks import Arrays
+from hmz_backend.runs.feed import Feed
 from hmz_backend.runs.finishing import Finisher
 from hmz_backend.runs.frontier import Frontier
 from hmz_backend.runs.idleness import Idleness, StandAside, stay
 from hmz_backend.runs.job import Job
 from hmz_backend.runs.journal import Journal
-from hmz_backend.runs.open_volume import Demand
 from hmz_backend.runs.outlook import Outlook
 from hmz_backend.runs.parts import Parts
 from hmz_backend.runs.readers import Readers
 from hmz_backend.runs.receipt import Receipt
 from hmz_backend.runs.state import StateKeeper
+from hmz_backend.runs.supply import Supply
 from hmz_backend.runs.throughput import Throughput
-from hmz_backend.runs.together import Together
 from hmz_backend.shares.turn import NOBODY, Share, Turn
-from hmz_backend.stores.grid import Index
 from napari_hmz.errors import HmzError, InternalError
 from napari_hmz.schema import OutputResult, Progress, Region, Run, Waiting
 
@@ -79,6 +80,7 @@ class Driver:
     share: Share = NOBODY
     stand_aside: StandAside = stay
     frontier: Frontier = field(init=False)
+    supply: Supply = field(init=False)
     finisher: Finisher = field(init=False)
     outlook: Outlook = field(init=False)
     throughput: Throughput = field(init=False)
@@ -89,7 +91,6 @@ class Driver:
     _queued: bool = False
     _skipped: int = 0
     _begun_s: float | None = None
-    _readers: Readers | None = None
     _told: Progress | None = None
     _told_at_s: float = 0.0
     _ahead: int = 0
@@ -97,6 +98,13 @@ class Driver:
     def __post_init__(self) -> None:
         """Look at what is left to do."""
         self.frontier = self.job.frontier(self.journal.pending())
+        self.supply = Supply(
+            self.job.feeds,
+            self.frontier,
+            self.parts.volumes,
+            self._on_chunk_arrived,
+            self._count_readers,
+        )
         self.finisher, self.idleness = Finisher(self.job, self.journal), Idleness(self.stand_aside)
         plan, at_once = self.run.plan, self.parts.computed_at_once
         self.frontier.at_first = None if self.journal.blocks_done else at_once
@@ -125,14 +133,13 @@ class Driver:
     def focus(self, region: Region) -> None:
         """Let the blocks that touch a region of the volume go first."""
         self.frontier.focus(self.job.blocks_touching(region))
-        self.parts.volumes.changed(self.job.brief.volume)
+        self.supply.changed()
         self._changed.set()
 
     def progress(self) -> Progress:
         """Return how far the run is."""
         plan, now_s = self.run.plan, time.monotonic()
-        marks, readers = self.job.staged.marks, self._readers
-        needed, held = self.job.chunks() if readers is None else readers.count(marks)
+        needed, held = self.supply.count()
         waiting_for = self._waiting_for()
         return Progress(
             blocks_done=self.journal.blocks_done,
@@ -166,10 +173,7 @@ class Driver:
         return self._tile_voxels * (self._ahead + 1) / usual if usual else None
 
     async def _compute(self) -> None:
-        self._readers = await self._count_readers()
-        together = await self._together() if self._readers is None else None
-        demand = Demand(self.frontier, self._on_chunk_arrived, self._readers, together)
-        self.parts.volumes.demand(self.job.brief.volume, demand)
+        await self.supply.open(self.journal.pending())
         try:
             while not self.journal.is_computed:
                 self._changed.clear()
@@ -182,7 +186,7 @@ class Driver:
                 await self._tell()
             self._weigh()
         finally:
-            self.parts.volumes.release(self.job.brief.volume, demand)
+            self.supply.close()
             with contextlib.suppress(asyncio.CancelledError, HmzError):
                 await asyncio.shield(self._wind_up())
 
@@ -193,9 +197,8 @@ class Driver:
             under_way=len(self._tickets),
         )
 
-    def _on_chunk_arrived(self, index: Index) -> None:
+    def _on_chunk_arrived(self) -> None:
         self.idleness.moved()
-        self.frontier.arrived(index)
         self.outlook.arrived(time.monotonic())
         self._changed.set()
 
@@ -217,7 +220,7 @@ class Driver:
         if nothing:
             await self._skip(nothing)
         if self.frontier.wants_more():
-            self.parts.volumes.changed(self.job.brief.volume)
+            self.supply.changed()
 
     def _turn(self, block: int) -> Turn:
         order = (0 if self.frontier.is_urgent(block) else 1,)
@@ -266,12 +269,12 @@ class Driver:
 
     def _open_wide(self) -> None:
         if self.frontier.open_wide():
-            self.parts.volumes.changed(self.job.brief.volume)
+            self.supply.changed()
 
     async def _keep(self, receipts: Sequence[Receipt]) -> None:
         for receipt in receipts:
             if receipt.broken:
-                await self._want_again(receipt.block, receipt.broken)
+                await self._want_again(receipt)
         good = [receipt for receipt in receipts if not receipt.broken]
         await self.journal.computed(good)
         done = [receipt.block for receipt in good]
@@ -281,35 +284,18 @@ class Driver:
         await self.finisher.after(done)
 
     async def _pass_on(self, done: Sequence[int]) -> None:
-        """Let a streamed volume forget what these blocks were the last to read."""
+        """Let streamed volumes forget what these blocks were the last to read."""
         self.frontier.done(done)
-        if self._readers is not None:
-            read = (self._readers.done(self.job.block(number)) for number in done)
-            await self.parts.volumes.passed(self.job.brief.volume, set().union(*read))
+        await self.supply.passed(done)
 
-    async def _count_readers(self) -> Readers | None:
-        """Return which chunks are left to read, if the volume passes through as a stream."""
-        brief, slots = self.job.brief, self.parts.volumes.slots(self.job.brief.volume)
-        if slots is None:
-            return None
-        check_slots(brief.plan, brief.source, slots)
-        pending = self.journal.pending()
-        return await self.parts.in_thread(Readers.of, brief.plan, brief.source, pending)
+    async def _count_readers(self, feed: Feed, pending: NDArray[np.bool_]) -> Readers:
+        return await self.parts.in_thread(Readers.of, feed.plan, feed.source, pending)
 
-    async def _together(self) -> Together | None:
-        """Return the order in which the client best reads the volume, if it matters."""
-        brief = self.job.brief
-        if not brief.source.together:
-            return None
-        pending = self.journal.pending()
-        left = await self.parts.in_thread(Readers.of, brief.plan, brief.source, pending)
-        return Together(self.job.staged, left.left > 0, brief.source.together)
-
-    async def _want_again(self, block: int, key: str) -> None:
-        log.warning("run %s: chunk %s is damaged and wanted again", self.run.id, key)
-        await self.parts.volumes.discard(self.job.brief.volume, self.job.staged, key)
-        self.frontier.give_back(block)
-        self.parts.volumes.changed(self.job.brief.volume)
+    async def _want_again(self, receipt: Receipt) -> None:
+        log.warning("run %s: chunk %s is damaged and wanted again", self.run.id, receipt.broken)
+        await self.supply.discard(receipt.broken_input, receipt.broken)
+        self.frontier.give_back(receipt.block)
+        self.supply.changed()
 
     async def _wind_up(self) -> None:
         """Cancel all tasks at once: one by one, each would make room for the next to begin."""

@@ -106,12 +106,12 @@ class Frontier:
                 del self._waiting[block]
                 self._push(block)
 
-    def wanted(self, limit: int) -> list[Index]:
-        """Return the chunks that the next blocks wait for, best first."""
+    def wanted(self, limit: int, among: Callable[[Index], bool] = lambda _: True) -> list[Index]:
+        """Return the chunks that the next blocks wait for, best first, of those that count."""
         self._fill()
         found: dict[Index, None] = {}
         for block in self._admitted(sorted(self._waiting, key=self._place)):
-            for index in sorted(self._waiting[block]):
+            for index in filter(among, sorted(self._waiting[block])):
                 found[index] = None
                 if len(found) == limit:
                     return list(found)
@@ -189,3 +189,37 @@ class Frontier:
     def _place(self, block: int) -> int:
         rank = int(self._rank[block])
         return rank - len(self.order) if self._urgent[block] else rank
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What of a run's frontier is read of one volume: its chunks have a number in front.
+
+    Parameters
+    ----------
+    frontier
+        Of the run, whose chunks are of several volumes.
+    number
+        Of the volume.
+    """
+
+    frontier: Frontier
+    number: int
+
+    def wanted(self, limit: int) -> list[Index]:
+        """Return the chunks of the volume that the next blocks wait for, best first."""
+        return [index[1:] for index in self.frontier.wanted(limit, self._is_own)]
+
+    def in_use(self) -> set[Index]:
+        """Return the chunks of the volume that the blocks under way read."""
+        return self._own(self.frontier.in_use())
+
+    def upcoming(self) -> Iterator[set[Index]]:
+        """Yield what each of the next blocks reads of the volume, best first."""
+        return map(self._own, self.frontier.upcoming())
+
+    def _own(self, indices: set[Index]) -> set[Index]:
+        return {index[1:] for index in indices if self._is_own(index)}
+
+    def _is_own(self, index: Index) -> bool:
+        return index[0] == self.number

@@ -20,13 +20,13 @@ from hmz_backend.planning.order import run_order
 from hmz_backend.runs import threads as own_threads
 from hmz_backend.runs.blanks import Blank, Blanks
 from hmz_backend.runs.brief import Brief
+from hmz_backend.runs.feed import Feed, FeedBroken
 from hmz_backend.runs.folder import RunFolder
 from hmz_backend.runs.frontier import Frontier
 from hmz_backend.runs.output_work import OutputWork
 from hmz_backend.runs.receipt import Receipt
-from hmz_backend.runs.tiles import Tiles, count_chunks
+from hmz_backend.runs.tiles import Tiles
 from hmz_backend.stores.atomic import write_whole
-from hmz_backend.stores.staged import StagedVolume
 from napari_hmz.schema import Region
 
 P = ParamSpec("P")
@@ -41,10 +41,8 @@ class Job:
     ----------
     brief, folder
         What was fixed, and where files go.
-    staged
-        The volume's chunks.
     tiles
-        Cuts tiles.
+        Cuts tiles of the volumes.
     works
         Per output name, what is done with it.
     threads
@@ -53,7 +51,6 @@ class Job:
 
     brief: Brief
     folder: RunFolder
-    staged: StagedVolume
     tiles: Tiles
     works: Mapping[str, OutputWork]
     threads: Threads
@@ -114,9 +111,10 @@ class Job:
             for number, results in nothing.items()
         ]
 
-    def keep_broken(self, block: Block, key: str) -> None:
+    def keep_broken(self, block: Block, broken: FeedBroken) -> None:
         """Leave word that a chunk must be sent again before the block can be done."""
-        self._leave(Receipt(block=block.index, broken=key))
+        receipt = Receipt(block=block.index, broken=broken.key, broken_input=broken.number)
+        self._leave(receipt)
 
     def _leave(self, receipt: Receipt) -> None:
         write_whole(self.folder.receipt(receipt.block), receipt.model_dump_json().encode())
@@ -147,16 +145,17 @@ class Job:
             order=self._order,
             pending=pending,
             needs=lambda number: self.tiles.needs(self.block(number)),
-            is_missing=self.staged.is_missing,
+            is_missing=self.tiles.is_missing,
         )
 
     def blocks_touching(self, region: Region) -> list[int]:
         """Return the blocks whose core meets a region of the volume; unnamed axes count whole."""
         return blocks_in(self.brief.plan, region)
 
-    def chunks(self) -> tuple[int, int]:
-        """Return how many chunks the run needs, and how many of them are there."""
-        return count_chunks(self.brief.plan, self.staged)
+    @property
+    def feeds(self) -> tuple[Feed, ...]:
+        """What feeds each input, the first one first."""
+        return self.tiles.feeds
 
     @cached_property
     def blanks(self) -> Blanks:

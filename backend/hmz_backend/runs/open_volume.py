@@ -3,16 +3,23 @@
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 
 from hmz_backend.runs.bell import Bell
-from hmz_backend.runs.frontier import Frontier
-from hmz_backend.runs.ration import Ration, ration
+from hmz_backend.runs.ration import Ration, Reader, ration
 from hmz_backend.runs.readers import Readers
 from hmz_backend.runs.together import Together
 from hmz_backend.stores.grid import Index
 from hmz_backend.stores.staged import HELD, StagedVolume
+
+
+class Waiting(Reader, Protocol):
+    """A run, as far as it waits for chunks of one volume."""
+
+    def wanted(self, limit: int) -> list[Index]:
+        """Return the chunks that the next blocks wait for, best first."""
 
 
 @dataclass(eq=False)
@@ -31,7 +38,7 @@ class Demand:
         In which order the client best reads them, if it matters; not of a streamed volume.
     """
 
-    frontier: Frontier
+    frontier: Waiting
     arrived: Callable[[Index], None]
     readers: Readers | None = None
     together: Together | None = None

@@ -6,9 +6,11 @@ made whole again; what the journal says of chunks that are gone is forgotten whe
 
 from collections.abc import Awaitable, Callable
 
+from hmz_backend.planning.inputs import input_plan
 from hmz_backend.runs.blending import BlendWork
-from hmz_backend.runs.brief import Brief
+from hmz_backend.runs.brief import Brief, OtherInput
 from hmz_backend.runs.cropping import CropWork
+from hmz_backend.runs.feed import Feed
 from hmz_backend.runs.folder import RunFolder
 from hmz_backend.runs.job import Job
 from hmz_backend.runs.join_log import JoinLog
@@ -37,17 +39,32 @@ async def open_job(
     if brief is None:
         brief = await make_brief()
     await parts.in_thread(lay_out, folder, brief)
-    staged = await parts.volumes.open_trusted(brief.volume, brief.source)
     job = Job(
         brief=brief,
         folder=folder,
-        staged=staged,
-        tiles=Tiles(brief, parts.volumes.reader(brief.volume, staged)),
+        tiles=Tiles(brief, await _feeds(brief, parts)),
         works=make_works(brief, folder),
         threads=parts.threads,
     )
     await parts.in_thread(job.prepare)
     return job
+
+
+async def _feeds(brief: Brief, parts: Parts) -> tuple[Feed, ...]:
+    """Open the volume of each input that is fed."""
+    first = OtherInput(volume=brief.volume, source=brief.source, statistics=brief.statistics)
+    given = {brief.card.inputs[0].name: first} | brief.others
+    feeds: list[Feed] = []
+    for spec in brief.card.inputs:
+        if spec.name in given:
+            one, is_first = given[spec.name], not feeds
+            staged = await parts.volumes.open_trusted(one.volume, one.source)
+            plan = brief.plan if is_first else input_plan(brief.plan, spec, one.source)
+            reader = parts.volumes.reader(one.volume, staged)
+            feeds.append(
+                Feed(len(feeds), spec, one.volume, one.source, plan, reader, one.statistics)
+            )
+    return tuple(feeds)
 
 
 def lay_out(folder: RunFolder, brief: Brief) -> None:

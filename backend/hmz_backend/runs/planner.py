@@ -1,18 +1,20 @@
 """From a request to a plan: everything looked up and checked, nothing begun."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hmz_backend.database.access import Database
 from hmz_backend.identity.protocol import Principal
 from hmz_backend.planning import make_plan
 from hmz_backend.planning.checks import check_slots, checked_parameters
+from hmz_backend.planning.inputs import check_grid, input_plan, other_inputs
 from hmz_backend.runs import records
-from hmz_backend.runs.brief import Brief
+from hmz_backend.runs.brief import Brief, OtherInput
 from hmz_backend.runs.catalogue import Catalogue
-from hmz_backend.runs.tiles import count_chunks
+from hmz_backend.runs.feed import count_chunks
 from hmz_backend.runs.volumes import Volumes
 from napari_hmz.errors import DiskFull, NotFound, RequestError, RunFailed
-from napari_hmz.schema import ModelCard, Plan, Run, RunRequest, VolumeRequest
+from napari_hmz.schema import ModelCard, Plan, Run, RunRequest, SourceUsed, VolumeRequest
 
 STREAMED = "The image passes through the backend as a stream: another run has to send it again."
 
@@ -59,16 +61,24 @@ class Planner:
             tiles_in_flight=self.tiles_in_flight,
             seconds_per_voxel=await self._pace(card),
         )
+        others = {
+            spec.name: await self._other(owner, request.inputs[spec.name])
+            for spec in other_inputs(card, request)
+        }
+        for spec in other_inputs(card, request):
+            check_grid(source, plan, spec, others[spec.name].source)
         if run:  # a dry run is answered before anybody has measured the image
-            _check_statistics(card, source)
+            for each in (source, *(other.source for other in others.values())):
+                _check_statistics(card, each)
         return Brief(
             run=run,
             volume=request.volume,
-            plan=await self._with_held(plan, request.volume, source),
+            plan=await self._with_held(card, plan, request.volume, source, others),
             card=card,
             source=source,
             parameters=checked_parameters(card, request.parameters),
             statistics=source.statistics,
+            others=others,
             join_planes=request.join_planes,
         )
 
@@ -100,6 +110,10 @@ class Planner:
             source=VolumeRequest.model_validate_json(row.request),
             parameters=known.parameters,
             statistics=known.statistics,
+            others={
+                name: await self._known_other(volume, known.inputs.get(name))
+                for name, volume in run.request.inputs.items()
+            },
             join_planes=run.request.join_planes,
         )
 
@@ -115,18 +129,39 @@ class Planner:
             lambda c: records.seconds_per_voxel(c, card.id, card.version)
         )
 
-    async def _with_held(self, plan: Plan, volume: str, source: VolumeRequest) -> Plan:
-        """Return the plan, counting only the chunks that are not there yet."""
-        staged = await self.volumes.open_trusted(volume, source)
-        needed, held = count_chunks(plan, staged)
-        missing = needed - held
-        return plan.model_copy(
-            update={
-                "chunks_needed": missing,
-                "bytes_up": missing * staged.decoder.size,
-                "warnings": plan.warnings + self._room_warnings(plan, volume, source),
-            }
-        )
+    async def _other(self, owner: Principal, volume: str) -> OtherInput:
+        source = await self._source(owner, volume)
+        return OtherInput(volume=volume, source=source, statistics=source.statistics)
+
+    async def _known_other(self, volume: str, used: SourceUsed | None) -> OtherInput:
+        row = await self.database.read(lambda c: records.volume_row(c, volume))
+        source = VolumeRequest.model_validate_json(row.request)
+        statistics = source.statistics if used is None else used.statistics
+        return OtherInput(volume=volume, source=source, statistics=statistics)
+
+    async def _with_held(
+        self,
+        card: ModelCard,
+        plan: Plan,
+        volume: str,
+        source: VolumeRequest,
+        others: Mapping[str, OtherInput],
+    ) -> Plan:
+        """Return the plan, counting only the chunks that are not there yet, of all inputs."""
+        specs = {spec.name: spec for spec in card.inputs}
+        read = [(plan, volume, source)]
+        for name, other in others.items():
+            own = input_plan(plan, specs[name], other.source)
+            read.append((own, other.volume, other.source))
+        chunks = size = 0
+        warnings: dict[str, None] = dict.fromkeys(plan.warnings)
+        for own, each, announced in read:
+            staged = await self.volumes.open_trusted(each, announced)
+            needed, held = count_chunks(own, staged)
+            chunks, size = chunks + needed - held, size + (needed - held) * staged.decoder.size
+            warnings |= dict.fromkeys(self._room_warnings(own, each, announced))
+        changed = {"chunks_needed": chunks, "bytes_up": size, "warnings": tuple(warnings)}
+        return plan.model_copy(update=changed)
 
     def _room_warnings(self, plan: Plan, volume: str, source: VolumeRequest) -> tuple[str, ...]:
         """Return what the user should know of the room for image and results; or refuse."""

@@ -21,5 +21,7 @@ class Receipt(Message):
 
     block: int
     outputs: dict[str, OutputReceipt] = {}
+    broken_input: int = 0
+    """Of which feed `broken` is a chunk."""
     broken: str = ""
     """The key of a staged chunk that turned out to be damaged; then there are no outputs."""

@@ -33,6 +33,7 @@ from napari_hmz.schema import (
     Region,
     Run,
     RunRequest,
+    SourceUsed,
     StateChanged,
 )
 
@@ -288,6 +289,14 @@ class RunService:
             statistics=brief.statistics,
             source_name=brief.source.name,
             source_fingerprint=brief.source.fingerprint,
+            inputs={
+                name: SourceUsed(
+                    name=other.source.name,
+                    fingerprint=other.source.fingerprint,
+                    statistics=other.statistics,
+                )
+                for name, other in brief.others.items()
+            },
             backend_version=self.version,
             engine=self.engine,
             run=brief.run,

@@ -89,7 +89,8 @@ class UnderWay:
         share = self.parts.weights.share(owner, run.request.urgency)
         active = Active(StateKeeper(run, run_log), self.entrance.enter(share, run.id))
         self._active[run.id] = active
-        self.parts.volumes.use(run.request.volume)
+        for volume in run.request.volumes:
+            self.parts.volumes.use(volume)
         active.work = asyncio.create_task(self._work(active), name=f"work of run {run.id}")
         active.task = asyncio.create_task(self._attend(active), name=f"run {run.id}")
 
@@ -165,7 +166,8 @@ class UnderWay:
         finally:
             self.worker.jobs.pop(run.id, None)
             self._active.pop(run.id, None)
-            self.parts.volumes.leave(run.request.volume)
+            for volume in run.request.volumes:
+                self.parts.volumes.leave(volume)
             self.entrance.leave(active.place)
 
     async def _conclude(self, active: Active) -> None:

@@ -78,7 +78,8 @@ class ServedModel:
         parameters
             Values by name; the package's defaults stand in for those left out.
         statistics
-            Of the first input's volume, channel by channel, as `VolumeStatistics` dumps them.
+            Of the first input's volume, channel by channel, as `VolumeStatistics` dumps them; those
+            of other inputs stand under `inputs`, by their names.
         origin
             Axis -> where the tile begins in its volume, in voxels; 0 where it is not said. Tiles
             that are rescaled lie on one grid if they say it.
@@ -150,17 +151,25 @@ class ServedModel:
         statistics: Mapping[str, Any] | None,
     ) -> dict[Measure, MeasureValue]:
         tensors = self._description.inputs
-        first = next(iter(tensors))
         stat: dict[Measure, MeasureValue] = {}
-        if statistics and first in arrays:
-            axes = axis_ids(tensors[first])
-            extent = arrays[first].shape[axes.index("channel")] if "channel" in axes else 1
-            stat = {
-                measure: fixed(measure, statistics["channels"], axes, extent)
-                for measure in operators.measures
-                if str(measure.member_id) == first
-            }
+        for name, array in arrays.items():
+            channels = self._channels(name, statistics)
+            if channels:
+                axes = axis_ids(tensors[name])
+                extent = array.shape[axes.index("channel")] if "channel" in axes else 1
+                stat |= {
+                    measure: fixed(measure, channels, axes, extent)
+                    for measure in operators.measures
+                    if str(measure.member_id) == name
+                }
         return {**stat, **measured(operators.measures - set(stat), named(tensors, arrays))}
+
+    def _channels(self, name: str, statistics: Mapping[str, Any] | None) -> Any:  # noqa: ANN401 # JSON
+        """Return the statistics of an input's channels, as far as they are known."""
+        known = statistics or {}
+        is_first = name == next(iter(self._description.inputs))
+        own = known if is_first else (known.get("inputs") or {}).get(name) or {}
+        return own.get("channels")
 
     def _run(self, network: Network, sample: Sample) -> "dict[str, NDArray[Any]]":
         results = network(list(unnamed(self._description.inputs, sample.members).values()))

@@ -70,6 +70,11 @@ def _image(axes: tuple[str, ...], stitch: StitchSpec) -> OutputSpec:
     return OutputSpec(name="out", kind="image", axes=axes, dtype="uint8", stitch=stitch)
 
 
+def _with_input(card: ModelCard, name: str, **update: object) -> ModelCard:
+    spec = card.inputs[0].model_copy(update={"name": name, **update})
+    return card.model_copy(update={"inputs": (*card.inputs, spec)})
+
+
 LEVEL = ParameterSpec(type="number", default=230, minimum=0, maximum=255)
 BOX_2D = ("y_start", "x_start", "y_stop", "x_stop", "voxels")
 CROP, BLEND = StitchSpec(mode="crop"), StitchSpec(mode="blend")
@@ -83,6 +88,10 @@ CARDS = (
     _card("bright-2d", ("y", "x"), _rows("points", ("y", "x"), ("y", "x", "value")), 24),
     _card("boxes-2d", ("y", "x"), _rows("boxes", ("y", "x"), BOX_2D), 24),
     _card("means", SPACE, _rows("table", SPACE, ("mean",)), 24),
+    _with_input(_card("difference", SPACE, _image(SPACE, CROP), 24), "dark", optional=True),
+    _with_input(
+        _card("masked", SPACE, _image(SPACE, CROP), 24), "cells", kind="labels", dtypes=("uint32",)
+    ),
 )
 
 
@@ -122,6 +131,19 @@ def means(request: TileRequest) -> Arrays:
     return {"found": np.array([[request.inputs["image"].mean()]], np.float32)}
 
 
+def difference(request: TileRequest) -> Arrays:
+    """Give the first image less the second, where there is one."""
+    image = np.asarray(request.inputs["image"], np.uint8)
+    dark = np.asarray(request.inputs.get("dark", np.zeros_like(image)), np.uint8)
+    return {"out": image - dark}
+
+
+def masked(request: TileRequest) -> Arrays:
+    """Give the image where there are labels."""
+    cells = np.asarray(request.inputs["cells"], np.uint32)
+    return {"out": np.where(cells > 0, request.inputs["image"], 0)}
+
+
 MODELS = {
     ("copy", VERSION): copy,
     ("copy-2d", VERSION): copy,
@@ -132,4 +154,6 @@ MODELS = {
     ("bright-2d", VERSION): bright,
     ("boxes-2d", VERSION): boxes,
     ("means", VERSION): means,
+    ("difference", VERSION): difference,
+    ("masked", VERSION): masked,
 }

@@ -34,6 +34,8 @@ class TinyPackage:
         Input channels, if there is an axis `c`; the network keeps their number.
     output
         Name of the output.
+    more_inputs
+        Names of further inputs, with the axes of `image`; the network has one only.
     rows
         Names of the columns, if the output is rows of a table; the network must make them.
     output_dtype
@@ -57,6 +59,7 @@ class TinyPackage:
     axes: str = "cyx"
     channels: int = 1
     output: str = "result"
+    more_inputs: Sequence[str] = ()
     rows: Sequence[str] = ()
     output_dtype: str = "float32"
     size: Any = field(default_factory=lambda: {"min": 1, "step": 1})
@@ -95,7 +98,7 @@ class TinyPackage:
             "timestamp": "2026-01-01T00:00:00+00:00",
             "authors": [{"name": "The napari-hmz developers"}],
             "cite": [{"text": "none", "url": "https://example.org"}],
-            "inputs": [self._input()],
+            "inputs": [self._input(), *({**self._input(), "id": n} for n in self.more_inputs)],
             "outputs": [self._output()],
             "weights": {
                 "onnx": {

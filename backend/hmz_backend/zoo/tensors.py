@@ -30,6 +30,10 @@ UM_PER_UNIT: Mapping[str, float] = {
 }
 
 
+LABEL_DTYPES = ("uint8", "uint16", "uint32", "int32", "uint64", "int64")
+"""What labels come in, where the package does not say."""
+
+
 def input_spec(description: Description, name: str, extension: InputExtension) -> InputSpec:
     """Describe one input; `extension` decides, and what it leaves open is derived.
 
@@ -39,7 +43,8 @@ def input_spec(description: Description, name: str, extension: InputExtension) -
         If an axis' size cannot be expressed as a minimum and a step.
     """
     tensor = description.inputs[name]
-    given = {"dtypes": extension.dtypes} if extension.dtypes else {}
+    dtypes = extension.dtypes or (LABEL_DTYPES if extension.kind == "labels" else ())
+    given = {"dtypes": dtypes} if dtypes else {}
     value = (
         getattr(tensor.pad, "value", 0.0) if extension.pad_value is None else extension.pad_value
     )
@@ -53,6 +58,7 @@ def input_spec(description: Description, name: str, extension: InputExtension) -
         voxel_size_tolerance=extension.voxel_size_tolerance,
         pad=extension.pad or (tensor.pad.mode if tensor.pad is not None else "reflect"),
         pad_value=float(value),
+        optional=bool(tensor.optional),
         **given,
     )
 
