@@ -10,12 +10,15 @@ from napari_hmz.connection import checked_health
 from napari_hmz.errors import NotFound
 from napari_hmz.http import Http
 from napari_hmz.schema import (
+    Allows,
     ApiToken,
     Health,
     Me,
     ModelCard,
     NewToken,
     RunRequest,
+    Share,
+    ShareRequest,
     TokenRequest,
     wire,
 )
@@ -23,6 +26,7 @@ from napari_hmz.unfinished import RESUMABLE
 
 _CARDS = TypeAdapter(tuple[ModelCard, ...])
 _TOKENS = TypeAdapter(tuple[ApiToken, ...])
+_SHARES = TypeAdapter(tuple[Share, ...])
 _RUNS = TypeAdapter(tuple[schema.Run, ...])
 
 
@@ -109,8 +113,46 @@ class Calls:
         """
         self._http.delete(wire.run(run_id))
 
+    def share(
+        self,
+        run_id: str,
+        *,
+        group: str = "",
+        subject: str = "",
+        issuer: str = "",
+        allows: Allows = "read",
+    ) -> Share:
+        """Let the members of a group, or a person, see a run of yours, or go on with it.
+
+        Parameters
+        ----------
+        run_id
+            The run.
+        group, subject
+            One of them: an AARC-G069 group, or the person as their issuer names them.
+        issuer
+            The person's issuer; empty: yours.
+        allows
+            `read`, or `continue`: also to steer, stop and resume it, and to send its image.
+
+        Raises
+        ------
+        NotFound, NotAllowed
+            If it is not yours.
+        """
+        request = ShareRequest(group=group, subject=subject, issuer=issuer, allows=allows)
+        return self._http.ask(wire.shares(wire.run(run_id)), request, Share)
+
+    def shares(self, run_id: str) -> tuple[Share, ...]:
+        """Return with whom a run of yours is shared."""
+        return self._http.get(wire.shares(wire.run(run_id)), _SHARES)
+
+    def unshare(self, run_id: str, share_id: str) -> None:
+        """Take a share of a run back, at once."""
+        self._http.delete(wire.share(wire.run(run_id), share_id))
+
     def runs(self) -> tuple[schema.Run, ...]:
-        """Return the caller's runs, the newest first."""
+        """Return the caller's runs and those that are shared with them, the newest first."""
         return self._http.get(wire.RUNS, _RUNS)
 
     def me(self) -> Me:

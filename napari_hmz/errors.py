@@ -3,8 +3,9 @@
 ```
 HmzError
 ├── RequestError              what was asked cannot be done as asked (4xx)
-│   ├── NotSignedIn, SignInFailed, Suspended, ScopeMissing, NotFound, OutputExists, Conflict
-│   ├── OutputUnwritable, AxesMismatch, VoxelSizeMismatch, ParameterInvalid, DtypeUnsuitable
+│   ├── NotSignedIn, SignInFailed, Suspended, ScopeMissing, NotFound, NotAllowed
+│   ├── DataRefused, Conflict, OutputExists, OutputUnwritable
+│   ├── AxesMismatch, VoxelSizeMismatch, ParameterInvalid, DtypeUnsuitable
 │   ├── VolumeEmpty, RegionInvalid, PlanImpossible, SourceUnreadable, AddressRefused
 │   └── ChunkRejected         ├── ChunkCorrupt, ChunkTooLarge, DigestMismatch
 ├── DataError                 the pixels are not what was announced
@@ -128,6 +129,24 @@ class NotFound(RequestError):
     status = 404
     title = "Not found"
     default_remedy = "Check the name; `hmz models` and `hmz runs` list what there is."
+
+
+class NotAllowed(RequestError):
+    """The caller may see it, and not do this with it: it is shared with them for less."""
+
+    code = "not-allowed"
+    status = 403
+    title = "It is not shared with you for this"
+    default_remedy = "Ask its owner to share it for more (`hmz share RUN --to continue`)."
+
+
+class DataRefused(RequestError):
+    """The image is declared sensitive, and may not go there."""
+
+    code = "data-refused"
+    status = 403
+    title = "Such an image may not go there"
+    default_remedy = "Choose another backend or model. Nothing of the image has been sent."
 
 
 class Conflict(RequestError):

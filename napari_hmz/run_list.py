@@ -1,16 +1,22 @@
 """A list of runs in words: what each does, how far it is, how old it is, and what can be done."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
 from napari_hmz.counts import counts_of
 from napari_hmz.quantities import count_text, time_text
-from napari_hmz.schema import ENDED, Run
+from napari_hmz.schema import ENDED, AccessRight, Run
 from napari_hmz.standing import standing_of
 
 RunAction = Literal["attach", "load", "retry", "cancel", "remove"]
 STARTERS = {"api": "Python", "shell": "the shell", "plugin": "napari"}
+_PERMITTED: Mapping[AccessRight, frozenset[RunAction]] = {
+    "own": frozenset({"attach", "load", "retry", "cancel", "remove"}),
+    "continue": frozenset({"attach", "load", "retry", "cancel"}),
+    "read": frozenset({"attach", "load"}),
+}
 _MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86_400
 
 
@@ -70,7 +76,11 @@ def row_of(run: Run, now: datetime) -> RunRow:
 
 
 def actions(run: Run) -> frozenset[RunAction]:
-    """Return what can be done with a run: it depends on whether and how it has ended."""
+    """Return what the caller can do with a run: it depends on how it stands, and whose it is."""
+    return _possible(run) & _PERMITTED[run.right]
+
+
+def _possible(run: Run) -> frozenset[RunAction]:
     if run.state not in ENDED:
         return frozenset({"attach", "cancel"})
     if run.state == "done":

@@ -45,12 +45,15 @@ class RunOptions(TypedDict, total=False):
     """The part of the image that is sent and computed first; it changes nothing else."""
     stream: bool
     """Keep no more of the image on the backend than is worked on; another run sends it again."""
+    sensitive: bool
+    """Declare the image sensitive: refused where it may not go, and not kept after the run."""
 
 
 def announcement(source: Source, options: RunOptions) -> VolumeRequest:
     """Return what the backend is told of an image."""
     mode = "stream" if options.get("stream", False) else source.request.mode
-    return source.request.model_copy(update={"mode": mode})
+    data_class = {"data_class": "sensitive"} if options.get("sensitive", False) else {}
+    return source.request.model_copy(update={"mode": mode, **data_class})
 
 
 def run_request(

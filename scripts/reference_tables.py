@@ -6,6 +6,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from hmz_backend.issuers import DesktopSettings, HubSettings, IssuerSettings, RoleRule
+from hmz_backend.model_access import ModelAccess
 from hmz_backend.settings import Settings
 from napari_hmz.errors import error_classes
 from napari_hmz.settings import ClientSettings
@@ -68,6 +69,10 @@ SECTIONS: dict[str, tuple[str, type[BaseModel]]] = {
     "`[issuers.roles.ROLE]`, `[jupyterhub.roles.ROLE]`": (
         "`ROLE` is `contributor`, `reviewer` or `admin`; everybody who signs in is `user`.",
         RoleRule,
+    ),
+    '`[model_access."ID"]`, `[model_access."ID/VERSION"]`': (
+        "In the environment: `HMZ_BACKEND_MODEL_ACCESS`, as JSON.",
+        ModelAccess,
     ),
 }
 

@@ -16,6 +16,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
+from hmz_backend.access.models import ModelRules
 from hmz_backend.database.access import Database
 from hmz_backend.dispatch.dispatcher import Dispatcher, Patience
 from hmz_backend.dispatch.weights import Weights
@@ -36,7 +37,9 @@ from hmz_backend.routes import (
     outputs,
     plans,
     problems,
+    rules,
     runs,
+    shares,
     sign_in,
     tokens,
     volumes,
@@ -116,14 +119,14 @@ def build_app(
         lifespan=parts_of,
         middleware=[Middleware(Gate, names=names), Middleware(Express)],
     )
-    for resource in (health, sign_in, me, tokens, models, volumes, plans, runs, outputs):
+    for resource in (health, sign_in, me, tokens, models, volumes, plans, runs, outputs, shares):
         app.include_router(resource.router)
     app.state.sign_in = sign_in_of(settings.issuers)
     app.add_api_route(
         f"{wire.API}/openapi.json",
         app.openapi,
         include_in_schema=False,
-        dependencies=[Depends(caller)],
+        dependencies=[Depends(caller), *rules.KNOWN],
     )
     app.add_exception_handler(HmzError, problems.on_error)
     app.add_exception_handler(RequestValidationError, problems.on_invalid)
@@ -150,11 +153,13 @@ async def _running(
     dispatcher = _dispatcher(engine, settings)
     worker = BlockWorker(dispatcher, threads)
     made = make_executor(worker) if make_executor else _local(worker, settings)
-    catalogue = Catalogue(packages, looking, database)
+    catalogue = Catalogue(packages, looking, database, ModelRules(settings.model_access))
     shelf = _shelf(settings, threads)
     cache = ChunkCache(settings.chunk_cache_bytes)
-    decoding = Window(settings.threads)
-    store = Volumes(database, shelf, cache, threads, settings.credit_bytes, decoding)
+    decoding, is_encrypted = Window(settings.threads), settings.encrypted_at_rest
+    store = Volumes(
+        database, shelf, cache, threads, settings.credit_bytes, decoding, is_encrypted=is_encrypted
+    )
     weights, at_once = Weights(settings.share_weights, settings.anonymous_weight), settings.workers
     parts = Parts(
         database, store, dispatcher, made, threads, settings.tiles_in_flight, at_once, weights
@@ -171,7 +176,7 @@ async def _running(
     await admission.people.start()
     await store.start()
     await service.start()
-    warming = asyncio.create_task(catalogue.search())  # reading packages takes seconds, once
+    warming = asyncio.create_task(catalogue.warm())  # reading packages takes seconds, once
     collector = Collector(shelf, service, database, settings.volume_ttl_s, settings.run_ttl_s)
     collecting = asyncio.create_task(collector.run())
     try:

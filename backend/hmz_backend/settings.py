@@ -15,6 +15,7 @@ from pydantic_settings import (
 )
 
 from hmz_backend.issuers import HubSettings, IssuerSettings
+from hmz_backend.model_access import ModelAccess
 from napari_hmz.errors import SettingsInvalid
 
 MIB = 2**20
@@ -53,6 +54,12 @@ class Settings(BaseSettings):
     """How long a token may last that people make for scripts (`hmz tokens create`)."""
     token_groups_days: int = Field(default=30, ge=1)
     """How long such a token has its owner's groups after the owner was last here in person."""
+    model_access: dict[str, ModelAccess] = {}
+    """Who may use which model, in place of what its package says; in the file
+    `[model_access."ID"]`, for one version `[model_access."ID/VERSION"]`."""
+    encrypted_at_rest: bool = False
+    """The admin's word that all of `data_dir` and the database lie on encrypted disks: only then
+    are images taken that are declared sensitive."""
     models: tuple[Path, ...] = ()
     """Folders of model packages beside the shipped ones."""
     engine: Literal["embedded", "triton"] = "embedded"

@@ -20,12 +20,26 @@ from napari_hmz.cli.remove import remove
 from napari_hmz.cli.run import run
 from napari_hmz.cli.runs import runs
 from napari_hmz.cli.script import script
+from napari_hmz.cli.share import share
 from napari_hmz.cli.show import show
 from napari_hmz.cli.tokens import tokens
 from napari_hmz.errors import HmzError
 
 app = typer.Typer(no_args_is_help=True, help=__doc__, pretty_exceptions_show_locals=False)
-for command in (models, show, plan, run, runs, attach, cancel, remove, script, measure, demo):
+for command in (
+    models,
+    show,
+    plan,
+    run,
+    runs,
+    attach,
+    cancel,
+    remove,
+    share,
+    script,
+    measure,
+    demo,
+):
     app.command()(command)
 for greeting in (login, logout, whoami):
     app.command()(greeting)

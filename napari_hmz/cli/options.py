@@ -78,6 +78,14 @@ Halo = Annotated[
     str | None,
     typer.Option(metavar="z=8,y=32", help="Context around a block.", show_default=False),
 ]
+Sensitive = Annotated[
+    bool,
+    typer.Option(
+        "--sensitive",
+        help="The image is sensitive: refuse backends and models that may not have it, and keep"
+        " nothing of it there after the run.",
+    ),
+]
 Stream = Annotated[
     bool,
     typer.Option(

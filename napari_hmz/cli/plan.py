@@ -28,6 +28,7 @@ def plan(
     only: options.Outputs = None,
     join_planes: options.JoinPlanes = False,
     stream: options.Stream = False,
+    sensitive: options.Sensitive = False,
     block: options.Block = None,
     halo: options.Halo = None,
     any_voxel_size: options.AnyVoxelSize = False,
@@ -46,17 +47,8 @@ def plan(
 ) -> None:
     """Say what a run would do and cost, or why it cannot be done and what would help."""
     image = ImageWords(source, axes, level, channel, time, voxel_size, beside)
-    wish = RunWords(
-        parameters=parameter,
-        region=region,
-        channels=channels,
-        outputs=only,
-        join_planes=join_planes,
-        block=block,
-        halo=halo,
-        any_voxel_size=any_voxel_size,
-        stream=stream,
-    )
+    how = (any_voxel_size, stream, sensitive)
+    wish = RunWords(parameter, region, channels, only, join_planes, block, halo, *how)
     with connect(url, profile=profile, engine=engine) as client:
         card = client.model(model, version)
         chosen = wish.options(card)

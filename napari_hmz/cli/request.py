@@ -60,6 +60,7 @@ class RunWords:
     halo: str | None
     any_voxel_size: bool
     stream: bool
+    sensitive: bool = False
 
     def options(self, card: ModelCard) -> RunOptions:
         """Return the options of `Client.run`; the words are read by the card's parameters."""
@@ -74,4 +75,5 @@ class RunWords:
             halo=words.by_axis(self.halo, int, "--halo"),
             ignore_voxel_size=self.any_voxel_size,
             stream=self.stream,
+            sensitive=self.sensitive,
         )

@@ -26,6 +26,7 @@ def run(
     only: options.Outputs = None,
     join_planes: options.JoinPlanes = False,
     stream: options.Stream = False,
+    sensitive: options.Sensitive = False,
     block: options.Block = None,
     halo: options.Halo = None,
     any_voxel_size: options.AnyVoxelSize = False,
@@ -49,17 +50,8 @@ def run(
     command again, returns to it.
     """
     image = ImageWords(source, axes, level, channel, time, voxel_size, beside)
-    wish = RunWords(
-        parameters=parameter,
-        region=region,
-        channels=channels,
-        outputs=only,
-        join_planes=join_planes,
-        block=block,
-        halo=halo,
-        any_voxel_size=any_voxel_size,
-        stream=stream,
-    )
+    how = (any_voxel_size, stream, sensitive)
+    wish = RunWords(parameter, region, channels, only, join_planes, block, halo, *how)
     with connect(url, profile=profile, engine=engine, started_by="shell") as client:
         card = client.model(model, version)
         left = unfinished_run(output)

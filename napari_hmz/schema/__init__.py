@@ -75,9 +75,17 @@ from napari_hmz.schema.run import (
     Urgency,
     Waiting,
 )
+from napari_hmz.schema.share import AccessRight, Allows, Share, ShareRequest
 from napari_hmz.schema.sign_in import SignIn, SignInIssuer
 from napari_hmz.schema.statistics import ChannelStatistics, VolumeStatistics
-from napari_hmz.schema.volume import Absent, ArrayDocument, Volume, VolumeRequest, Wanted
+from napari_hmz.schema.volume import (
+    Absent,
+    ArrayDocument,
+    DataClass,
+    Volume,
+    VolumeRequest,
+    Wanted,
+)
 
 __all__ = [
     "AXIS_ORDER",
@@ -86,7 +94,9 @@ __all__ = [
     "SPATIAL_AXES",
     "TABLE_KINDS",
     "Absent",
+    "AccessRight",
     "AccessSpec",
+    "Allows",
     "ApiToken",
     "ArrayDocument",
     "Author",
@@ -98,6 +108,7 @@ __all__ = [
     "Citation",
     "ClassSpec",
     "CredentialKind",
+    "DataClass",
     "Event",
     "Focus",
     "HaloRule",
@@ -131,6 +142,8 @@ __all__ = [
     "RunRequest",
     "RunState",
     "Scope",
+    "Share",
+    "ShareRequest",
     "SignIn",
     "SignInIssuer",
     "SizeRule",

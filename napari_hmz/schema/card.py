@@ -160,8 +160,9 @@ class AccessSpec(Message):
 
     public: bool = True
     groups: tuple[str, ...] = ()
-    """AARC-G069 entitlements."""
+    """AARC-G069 groups whose members may, if it is not public; none: reviewers and admins only."""
     data_classes: tuple[str, ...] = ()
+    """Which images it may be given, `open` or `sensitive` ones; none: any."""
 
 
 class Measurement(Message):

@@ -9,6 +9,7 @@ from napari_hmz.schema.base import Message
 from napari_hmz.schema.parameters import ParameterValue
 from napari_hmz.schema.plan import Plan
 from napari_hmz.schema.problem import Problem
+from napari_hmz.schema.share import AccessRight
 from napari_hmz.schema.statistics import VolumeStatistics
 
 RunState = Literal["queued", "running", "joining", "done", "failed", "cancelled"]
@@ -135,6 +136,8 @@ class Run(Message):
     created_at: str
     started_at: str | None = None
     ended_at: str | None = None
+    right: AccessRight = "own"
+    """What the caller may do with it."""
 
 
 class Focus(Message):

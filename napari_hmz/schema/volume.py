@@ -8,6 +8,9 @@ from napari_hmz.schema.axes import Axes, AxisName, Sizes
 from napari_hmz.schema.base import Message
 from napari_hmz.schema.statistics import VolumeStatistics
 
+DataClass = Literal["open", "sensitive"]
+"""Whether an image needs special care, as its owner says."""
+
 
 class ArrayDocument(Message):
     """The metadata document of one zarr array, as zarr writes it.
@@ -43,6 +46,9 @@ class VolumeRequest(Message):
     address: str | None = None
     """Where the backend may read the image itself; none: the client sends it."""
     mode: Literal["staged", "stream"] = "staged"
+    data_class: DataClass = "open"
+    """`sensitive`: refused where the backend or the model may not have it, and not kept after the
+    run."""
     together: Sizes = {}
     """Extents of boxes whose chunks the client reads at once, as from planes; empty: any order."""
 

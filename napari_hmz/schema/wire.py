@@ -55,6 +55,16 @@ def chunk(volume_id: str, key: str) -> str:
     return f"{volume(volume_id)}/chunks/{key}"
 
 
+def shares(thing: str) -> str:
+    """Path of the shares of a volume or run, given its path."""
+    return f"{thing}/shares"
+
+
+def share(thing: str, share_id: str) -> str:
+    """Path of one share of a volume or run, given its path."""
+    return f"{shares(thing)}/{share_id}"
+
+
 def absent(volume_id: str) -> str:
     """Path to announce chunks that are fill value."""
     return f"{volume(volume_id)}/absent"

@@ -304,7 +304,7 @@ def test_examples_of_bodies_are_good_ones(user: User) -> None:
             if "application/json" in content:
                 assert content["application/json"]["examples"], path
                 bodies += 1
-    assert bodies == 6
+    assert bodies == 8
     for request in examples.RUN.values():
         RunRequest.model_validate(request["value"])
 

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from hmz_backend.access.models import ModelRules
 from hmz_backend.database.access import Database
+from hmz_backend.identity.protocol import Principal
 from hmz_backend.planning.estimate import work_share
 from hmz_backend.runs import records
 from hmz_backend.runs.catalogue import Catalogue
@@ -43,8 +45,10 @@ def told(database: Database, card: ModelCard) -> ModelCard:
         )
         await database.write(write)
         with ThreadPoolExecutor(1) as threads:
-            catalogue = Catalogue(FakePackages([card]), threads, database)
-            (found,) = await catalogue.with_speeds(await catalogue.search())
+            catalogue = Catalogue(FakePackages([card]), threads, database, ModelRules())
+            (found,) = await catalogue.with_speeds(
+                await catalogue.search(Principal("local", "owner"))
+            )
         return found
 
     return asyncio.run(ask())

@@ -1,6 +1,6 @@
 """The tables; a change here needs a migration in `alembic/versions`."""
 
-from sqlalchemy import Float, ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint
+from sqlalchemy import Float, ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint, false
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -22,6 +22,7 @@ class VolumeRow(Base):
     fingerprint: Mapped[str]
     request: Mapped[str]
     """VolumeRequest as JSON."""
+    is_sensitive: Mapped[bool] = mapped_column(server_default=false())
     created_at: Mapped[str]
 
 
@@ -51,6 +52,28 @@ class RunRow(Base):
     created_at: Mapped[str]
     started_at: Mapped[str | None]
     ended_at: Mapped[str | None]
+
+
+class ShareRow(Base):
+    """A volume or run that its owner has shared, with a person or with a group."""
+
+    __tablename__ = "shares"
+    __table_args__ = (
+        UniqueConstraint("thing", "group_text", "issuer", "subject", name="share_with_someone"),
+        Index("shares_by_group", "group_text"),
+        Index("shares_by_person", "issuer", "subject"),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    thing: Mapped[str]
+    """The id of the volume or run: no two of them have the same."""
+    group_text: Mapped[str]
+    """Canonical; empty: a person."""
+    issuer: Mapped[str]
+    subject: Mapped[str]
+    """Both empty: a group."""
+    allows: Mapped[str]
+    created_at: Mapped[str]
 
 
 class BlockRow(Base):

@@ -73,3 +73,13 @@ TOKEN: dict[str, Example] = {
         "value": {"name": "nightly", "scopes": ["read", "run"], "days": 30},
     }
 }
+SHARE: dict[str, Example] = {
+    "group": {
+        "summary": "With a group, to see it",
+        "value": {"group": "urn:geant:helmholtz.de:group:Imaging#login.helmholtz.de"},
+    },
+    "person": {
+        "summary": "With somebody who signs in at the same place, to go on with it",
+        "value": {"subject": "6f1b2c", "allows": "continue"},
+    },
+}

@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter
 
+from hmz_backend.routes import rules
 from hmz_backend.routes.answers import problems
 from hmz_backend.routes.dependencies import Caller
 from napari_hmz.schema import Me, wire
@@ -9,7 +10,7 @@ from napari_hmz.schema import Me, wire
 router = APIRouter(tags=["people"])
 
 
-@router.get(wire.ME, responses=problems())
+@router.get(wire.ME, responses=problems(), dependencies=rules.PERSON)
 async def me(caller: Caller) -> Me:
     """Say who the caller is, with groups, roles, and what the credential is good for."""
     return Me(

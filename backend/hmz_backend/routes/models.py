@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import TypeAdapter
 
+from hmz_backend.routes import rules
 from hmz_backend.routes.answers import problems, tagged
 from hmz_backend.routes.dependencies import At, Caller
 from napari_hmz.schema import ModelCard, wire
@@ -14,38 +15,48 @@ router = APIRouter(tags=["models"])
 CARDS = TypeAdapter(list[ModelCard])
 
 
-@router.get(wire.MODELS, response_model=list[ModelCard], responses=problems())
+@router.get(
+    wire.MODELS, response_model=list[ModelCard], responses=problems(), dependencies=rules.KNOWN
+)
 async def cards(
     request: Request,
     at: At,
-    caller: Caller,  # noqa: ARG001 # asking is what refuses strangers
+    caller: Caller,
     task: Annotated[str | None, Query(examples=["instance-segmentation"])] = None,
     q: Annotated[str | None, Query(description="Words in name, summary or tags")] = None,
 ) -> Response:
     """List the cards, newest version first."""
-    found = await at.catalogue.with_speeds(await at.catalogue.search(task, q))
+    found = await at.catalogue.with_speeds(await at.catalogue.search(caller, task, q))
     return tagged(request, CARDS.dump_json(found))
 
 
-@router.get(wire.model("{model}"), response_model=ModelCard, responses=problems("not-found"))
-async def newest_card(request: Request, at: At, caller: Caller, model: str) -> Response:  # noqa: ARG001  # says who may ask
+@router.get(
+    wire.model("{model}"),
+    response_model=ModelCard,
+    responses=problems("not-found"),
+    dependencies=rules.MODEL,
+)
+async def newest_card(request: Request, at: At, caller: Caller, model: str) -> Response:
     """Return the card of a model's newest version."""
-    (found,) = await at.catalogue.with_speeds([await at.catalogue.card(model)])
+    (found,) = await at.catalogue.with_speeds([await at.catalogue.card(caller, model)])
     return tagged(request, found.model_dump_json().encode())
 
 
 @router.get(
-    wire.model("{model}", "{version}"), response_model=ModelCard, responses=problems("not-found")
+    wire.model("{model}", "{version}"),
+    response_model=ModelCard,
+    responses=problems("not-found"),
+    dependencies=rules.MODEL,
 )
 async def card(
     request: Request,
     at: At,
-    caller: Caller,  # noqa: ARG001  # as above
+    caller: Caller,
     model: str,
     version: str,
 ) -> Response:
     """Return the card of one version of a model."""
-    (found,) = await at.catalogue.with_speeds([await at.catalogue.card(model, version)])
+    (found,) = await at.catalogue.with_speeds([await at.catalogue.card(caller, model, version)])
     return tagged(request, found.model_dump_json().encode())
 
 
@@ -53,18 +64,19 @@ async def card(
     wire.model("{model}", "{version}") + "/{picture:path}",
     response_class=Response,
     responses={**problems("not-found"), 200: {"content": {"image/*": {}}}},
+    dependencies=rules.MODEL,
 )
 async def picture(
     *,
     request: Request,
     at: At,
-    caller: Caller,  # noqa: ARG001  # as above
+    caller: Caller,
     model: str,
     version: str,
     picture: str,
 ) -> Response:
     """Return the thumbnail that the card names."""
-    body = await at.catalogue.picture(model, version, picture)
+    body = await at.catalogue.picture(caller, model, version, picture)
     return tagged(request, body, _picture_type(picture))
 
 

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Response
 
+from hmz_backend.routes import rules
 from hmz_backend.routes.answers import problems
 from hmz_backend.routes.dependencies import At, Caller
 from napari_hmz.schema import wire
@@ -16,9 +17,10 @@ router = APIRouter(tags=["outputs"])
 PATH = wire.output("{run}", "{name}", "{key:path}")
 
 
-@router.head(PATH, include_in_schema=False)
+@router.head(PATH, include_in_schema=False, dependencies=rules.RUN_READ)
 @router.get(
     PATH,
+    dependencies=rules.RUN_READ,
     response_class=Response,
     responses={
         **problems("not-found"),

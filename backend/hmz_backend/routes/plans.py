@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body
 
+from hmz_backend.routes import rules
 from hmz_backend.routes.answers import problems
 from hmz_backend.routes.dependencies import At, Caller
 from hmz_backend.routes.examples import RUN
@@ -12,6 +13,7 @@ from napari_hmz.schema import Plan, RunRequest, wire
 router = APIRouter(tags=["plans"])
 REFUSALS = (
     "not-found",
+    "data-refused",
     "axes-mismatch",
     "dtype-unsuitable",
     "volume-empty",
@@ -22,7 +24,7 @@ REFUSALS = (
 )
 
 
-@router.post(wire.PLANS, responses=problems(*REFUSALS))
+@router.post(wire.PLANS, responses=problems(*REFUSALS), dependencies=rules.RUN_INPUTS)
 async def plan(
     at: At, caller: Caller, request: Annotated[RunRequest, Body(openapi_examples=RUN)]
 ) -> Plan:

@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Header, Response
 from fastapi.responses import StreamingResponse
 
+from hmz_backend.routes import rules
 from hmz_backend.routes.answers import problems
 from hmz_backend.routes.dependencies import At, Caller
 from hmz_backend.routes.examples import FOCUS, RUN
@@ -20,6 +21,7 @@ SILENCE_S = 15.0
     wire.RUNS,
     status_code=201,
     responses=problems(*REFUSALS, "conflict", "disk-full", "limit-reached", "server-busy"),
+    dependencies=rules.RUN_INPUTS,
 )
 async def create(
     at: At,
@@ -31,19 +33,24 @@ async def create(
     return await at.runs.create(caller, request, idempotency_key)
 
 
-@router.get(wire.RUNS, responses=problems())
+@router.get(wire.RUNS, responses=problems(), dependencies=rules.KNOWN)
 async def listing(at: At, caller: Caller) -> list[Run]:
-    """List the caller's runs, newest first."""
+    """List the caller's runs and those that are shared with them, newest first."""
     return await at.runs.listing(caller)
 
 
-@router.get(wire.run("{run}"), responses=problems("not-found"))
+@router.get(wire.run("{run}"), responses=problems("not-found"), dependencies=rules.RUN_READ)
 async def get(at: At, caller: Caller, run: str) -> Run:
     """Return a run and how far it is."""
     return await at.runs.get(caller, run)
 
 
-@router.delete(wire.run("{run}"), status_code=204, responses=problems("not-found", "conflict"))
+@router.delete(
+    wire.run("{run}"),
+    status_code=204,
+    responses=problems("not-found", "not-allowed", "conflict"),
+    dependencies=rules.RUN_OWN,
+)
 async def remove(at: At, caller: Caller, run: str) -> Response:
     """Forget a run that has ended, and delete its results."""
     await at.runs.remove(caller, run)
@@ -52,6 +59,7 @@ async def remove(at: At, caller: Caller, run: str) -> Response:
 
 @router.get(
     wire.events("{run}"),
+    dependencies=rules.RUN_READ,
     response_class=StreamingResponse,
     responses={
         **problems("not-found"),
@@ -80,7 +88,12 @@ async def events(
     )
 
 
-@router.post(wire.focus("{run}"), status_code=204, responses=problems("not-found"))
+@router.post(
+    wire.focus("{run}"),
+    status_code=204,
+    responses=problems("not-found", "not-allowed"),
+    dependencies=rules.RUN_CONTINUE,
+)
 async def focus(
     at: At,
     caller: Caller,
@@ -92,13 +105,21 @@ async def focus(
     return Response(status_code=204)
 
 
-@router.post(wire.cancel("{run}"), responses=problems("not-found"))
+@router.post(
+    wire.cancel("{run}"),
+    responses=problems("not-found", "not-allowed"),
+    dependencies=rules.RUN_CONTINUE,
+)
 async def cancel(at: At, caller: Caller, run: str) -> Run:
     """Stop a run; finished chunks stay."""
     return await at.runs.cancel(caller, run)
 
 
-@router.post(wire.resume("{run}"), responses=problems("not-found", "disk-full"))
+@router.post(
+    wire.resume("{run}"),
+    responses=problems("not-found", "not-allowed", "disk-full"),
+    dependencies=rules.RUN_CONTINUE,
+)
 async def resume(at: At, caller: Caller, run: str) -> Run:
     """Let a run that was cancelled or has failed go on; any other is returned as it is."""
     return await at.runs.resume(caller, run)

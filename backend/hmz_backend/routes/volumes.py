@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body, Header, Query, Request, Response
 
+from hmz_backend.routes import rules
 from hmz_backend.routes.answers import problems
 from hmz_backend.routes.body import read_body
 from hmz_backend.routes.dependencies import At, Caller
@@ -17,8 +18,14 @@ LONGEST_POLL_S = 60.0
 @router.post(
     wire.VOLUMES,
     responses=problems(
-        "volume-empty", "source-unreadable", "address-refused", "conflict", "quota-exceeded"
+        "volume-empty",
+        "source-unreadable",
+        "address-refused",
+        "data-refused",
+        "conflict",
+        "quota-exceeded",
     ),
+    dependencies=rules.KNOWN,
 )
 async def announce(
     at: At,
@@ -29,7 +36,9 @@ async def announce(
     return await at.volumes.announce(caller, request)
 
 
-@router.get(wire.volume("{volume}"), responses=problems("not-found"))
+@router.get(
+    wire.volume("{volume}"), responses=problems("not-found"), dependencies=rules.VOLUME_READ
+)
 async def get(at: At, caller: Caller, volume: str) -> Volume:
     """Return a volume, and how much of it is held."""
     return await at.volumes.get(caller, volume)
@@ -37,9 +46,11 @@ async def get(at: At, caller: Caller, volume: str) -> Volume:
 
 @router.put(
     wire.chunk("{volume}", "{key:path}"),
+    dependencies=rules.VOLUME_CONTINUE,
     status_code=204,
     responses=problems(
         "not-found",
+        "not-allowed",
         "chunk-corrupt",
         "chunk-too-large",
         "digest-mismatch",
@@ -69,7 +80,12 @@ async def put_chunk(
     return Response(status_code=204)
 
 
-@router.post(wire.absent("{volume}"), status_code=204, responses=problems("not-found"))
+@router.post(
+    wire.absent("{volume}"),
+    status_code=204,
+    responses=problems("not-found", "not-allowed"),
+    dependencies=rules.VOLUME_CONTINUE,
+)
 async def absent(
     at: At,
     caller: Caller,
@@ -82,7 +98,11 @@ async def absent(
     return Response(status_code=204)
 
 
-@router.get(wire.wanted("{volume}"), responses=problems("not-found"))
+@router.get(
+    wire.wanted("{volume}"),
+    responses=problems("not-found", "not-allowed"),
+    dependencies=rules.VOLUME_CONTINUE,
+)
 async def wanted(
     at: At,
     caller: Caller,

@@ -1,18 +1,23 @@
 """What an announcement must be, and what becomes of a second one of the same image."""
 
-from napari_hmz.errors import AddressRefused, Conflict, SourceUnreadable, VolumeEmpty
+from napari_hmz.errors import AddressRefused, Conflict, DataRefused, SourceUnreadable, VolumeEmpty
 from napari_hmz.schema import VolumeRequest
 from napari_hmz.schema.codecs import announcement_fault
 
 
-def check_announcement(request: VolumeRequest) -> None:
+def check_announcement(request: VolumeRequest, *, is_encrypted: bool) -> None:
     """Refuse what cannot be accepted.
 
     Raises
     ------
-    VolumeEmpty, SourceUnreadable, AddressRefused
+    VolumeEmpty, SourceUnreadable, AddressRefused, DataRefused
         Why it cannot.
     """
+    if request.data_class == "sensitive" and not is_encrypted:
+        raise DataRefused(
+            "This backend takes no sensitive images: its disks are not encrypted.",
+            remedy="Choose another backend. Nothing of the image has been sent.",
+        )
     if 0 in request.shape.values():
         raise VolumeEmpty("An axis of the image has no voxels.")
     fault = announcement_fault(request)
@@ -28,6 +33,8 @@ def check_announcement(request: VolumeRequest) -> None:
 def merged(known: VolumeRequest, request: VolumeRequest) -> VolumeRequest:
     """Return what is known after a second announcement: the newer words, the older statistics.
 
+    What was sensitive once remains so.
+
     Raises
     ------
     Conflict
@@ -39,4 +46,7 @@ def merged(known: VolumeRequest, request: VolumeRequest) -> VolumeRequest:
     )
     if not same:
         raise Conflict("Another image has been announced with this fingerprint.")
-    return request.model_copy(update={"statistics": known.statistics or request.statistics})
+    kept: dict[str, object] = {"statistics": known.statistics or request.statistics}
+    if known.data_class == "sensitive":
+        kept["data_class"] = known.data_class
+    return request.model_copy(update=kept)

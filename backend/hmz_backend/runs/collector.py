@@ -1,7 +1,8 @@
 """The collector: deletes what nobody has used for its time to live. One task of the event loop.
 
 ```
-volumes   unused for volume_ttl_s: their chunks go, and are wanted again if somebody comes back
+volumes   unused for volume_ttl_s: their chunks go, and are wanted again if somebody comes back;
+          sensitive ones go sooner (at the end of a run; here what a crash has left)
 runs      ended run_ttl_s ago:     their files go, results included; a resume starts over
 ```
 
@@ -54,10 +55,9 @@ class Collector:
 
     async def sweep(self) -> None:
         """Delete what is over its time."""
-        for volume in await self.shelf.collect_unused(self.volume_ttl_s):
-            log.info(
-                "volume %s: unused for %g s, its chunks are deleted", volume, self.volume_ttl_s
-            )
+        sensitive = await self.database.read(records.sensitive_volumes)
+        for volume in await self.shelf.collect_unused(self.volume_ttl_s, sensitive):
+            log.info("volume %s: unused for long, its chunks are deleted", volume)
         for run in await self._old_runs() if self.run_ttl_s else ():
             if await self.service.collect(run):
                 log.info("run %s: ended %g s ago, its files are deleted", run, self.run_ttl_s)

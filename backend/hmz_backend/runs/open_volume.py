@@ -67,8 +67,8 @@ class OpenVolume:
         What the folder says of that.
     slots
         How many chunks may be held at a time; none: all of them, the volume is not streamed.
-    owners
-        Who has been found to own it, as (issuer, subject).
+    is_sensitive
+        Whether its chunks must go once no run uses them.
     demands
         Runs that read it, the oldest first.
     here
@@ -83,7 +83,7 @@ class OpenVolume:
     used_at_s: float
     told_at_s: float = 0.0
     slots: int | None = None
-    owners: set[tuple[str, str]] = field(default_factory=set)
+    is_sensitive: bool = False
     demands: list[Demand] = field(default_factory=list)
     bell: Bell = field(default_factory=Bell)
     ration: Ration = field(default_factory=Ration)

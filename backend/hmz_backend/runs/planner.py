@@ -51,8 +51,9 @@ class Planner:
 
     async def brief(self, run: str, owner: Principal, request: RunRequest) -> Brief:
         """Return everything that is fixed for a run; raises as `plan` does."""
-        source = await self._source(owner, request.volume)
-        card = await self.catalogue.card(request.model, request.version)
+        source = await self.volumes.request(owner, request.volume)
+        card = await self.catalogue.card(owner, request.model, request.version)
+        self.catalogue.rules.check_data(card, source.data_class)
         plan = make_plan(
             card,
             source,
@@ -62,7 +63,7 @@ class Planner:
             seconds_per_voxel=await self._pace(card),
         )
         others = {
-            spec.name: await self._other(owner, request.inputs[spec.name])
+            spec.name: await self._other(owner, card, request.inputs[spec.name])
             for spec in other_inputs(card, request)
         }
         for spec in other_inputs(card, request):
@@ -92,7 +93,7 @@ class Planner:
         """
         plan, known = run.plan, run.provenance
         try:
-            card = await self.catalogue.card(plan.model, plan.version)
+            card = await self.catalogue.fixed_card(plan.model, plan.version)
         except NotFound:
             card = None
         if card is None or card.digest != known.model_digest:
@@ -117,20 +118,15 @@ class Planner:
             join_planes=run.request.join_planes,
         )
 
-    async def _source(self, owner: Principal, volume: str) -> VolumeRequest:
-        row = await self.database.read(lambda c: records.find_volume(c, owner, volume))
-        if row is None:
-            raise NotFound("There is no such volume.")
-        return VolumeRequest.model_validate_json(row.request)
-
     async def _pace(self, card: ModelCard) -> float | None:
         """Return the seconds per voxel that the model has taken here, if it ran before."""
         return await self.database.read(
             lambda c: records.seconds_per_voxel(c, card.id, card.version)
         )
 
-    async def _other(self, owner: Principal, volume: str) -> OtherInput:
-        source = await self._source(owner, volume)
+    async def _other(self, owner: Principal, card: ModelCard, volume: str) -> OtherInput:
+        source = await self.volumes.request(owner, volume)
+        self.catalogue.rules.check_data(card, source.data_class)
         return OtherInput(volume=volume, source=source, statistics=source.statistics)
 
     async def _known_other(self, volume: str, used: SourceUsed | None) -> OtherInput:

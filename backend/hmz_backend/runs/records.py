@@ -7,12 +7,15 @@ from typing import Any
 from pydantic import TypeAdapter
 from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 
+from hmz_backend.access import share_records
+from hmz_backend.access.rights import Right, right_of
 from hmz_backend.database.tables import BlockRow, EventRow, RunRow, SpeedRow, VolumeRow
 from hmz_backend.database.upsert import upsert
 from hmz_backend.identity.protocol import Principal
 from napari_hmz.schema import (
     ENDED,
     EVENT,
+    AccessRight,
     OutputResult,
     Plan,
     Problem,
@@ -26,6 +29,11 @@ from napari_hmz.schema import (
 
 RESULTS = TypeAdapter(tuple[OutputResult, ...])
 AnyRow = Row[Any]
+WORDS: Mapping[Right, AccessRight] = {
+    Right.OWN: "own",
+    Right.CONTINUE: "continue",
+    Right.READ: "read",
+}
 NAMED = 500  # ids in one query: SQLite takes no more than 999 values
 
 
@@ -35,14 +43,18 @@ def batched(ids: Sequence[str]) -> Iterator[Sequence[str]]:
         yield ids[start : start + NAMED]
 
 
-def find_volume(connection: Connection, owner: Principal, volume: str) -> AnyRow | None:
-    """Return a volume of this owner."""
-    query = select(VolumeRow.__table__).where(
-        VolumeRow.id == volume,
-        VolumeRow.issuer == owner.issuer,
-        VolumeRow.subject == owner.subject,
-    )
-    return connection.execute(query).first()
+def find_volume(
+    connection: Connection, caller: Principal, volume: str
+) -> tuple[AnyRow | None, Right]:
+    """Return a volume, and what a caller may do with it; the same queries if there is none."""
+    row = connection.execute(select(VolumeRow.__table__).where(VolumeRow.id == volume)).first()
+    grants = share_records.volume_grants(connection, volume)
+    return row, right_of(caller, row and (row.issuer, row.subject), grants)
+
+
+def sensitive_volumes(connection: Connection) -> set[str]:
+    """Return the volumes whose chunks are not to be kept after a run."""
+    return set(connection.execute(select(VolumeRow.id).where(VolumeRow.is_sensitive)).scalars())
 
 
 def volume_row(connection: Connection, volume: str) -> AnyRow:
@@ -77,6 +89,7 @@ def add_volume(
             subject=owner.subject,
             fingerprint=request.fingerprint,
             request=request.model_dump_json(),
+            is_sensitive=request.data_class == "sensitive",
             created_at=at,
         )
     )
@@ -85,7 +98,9 @@ def add_volume(
 def change_volume(connection: Connection, volume: str, request: VolumeRequest) -> None:
     """Keep what has been learnt of a volume since."""
     connection.execute(
-        update(VolumeRow).where(VolumeRow.id == volume).values(request=request.model_dump_json())
+        update(VolumeRow)
+        .where(VolumeRow.id == volume)
+        .values(request=request.model_dump_json(), is_sensitive=request.data_class == "sensitive")
     )
 
 
@@ -109,13 +124,11 @@ def add_run(connection: Connection, owner: Principal, run: Run, key: str | None)
     )
 
 
-def find_run(connection: Connection, owner: Principal, run: str) -> Run | None:
-    """Return a run of this owner."""
-    query = select(RunRow.__table__).where(
-        RunRow.id == run, RunRow.issuer == owner.issuer, RunRow.subject == owner.subject
-    )
-    row = connection.execute(query).first()
-    return None if row is None else to_run(row)
+def find_run(connection: Connection, caller: Principal, run: str) -> tuple[AnyRow | None, Right]:
+    """Return a run, and what a caller may do with it; the same queries if there is none."""
+    row = connection.execute(select(RunRow.__table__).where(RunRow.id == run)).first()
+    grants = share_records.run_grants(connection, run)
+    return row, right_of(caller, row and (row.issuer, row.subject), grants)
 
 
 def find_request(connection: Connection, owner: Principal, key: str) -> Run | None:
@@ -129,15 +142,17 @@ def find_request(connection: Connection, owner: Principal, key: str) -> Run | No
     return None if row is None else to_run(row)
 
 
-def list_runs(connection: Connection, owner: Principal, limit: int) -> list[Run]:
-    """Return this owner's runs, newest first."""
-    query = (
-        select(RunRow.__table__)
-        .where(RunRow.issuer == owner.issuer, RunRow.subject == owner.subject)
-        .order_by(RunRow.created_at.desc(), RunRow.id)
-        .limit(limit)
-    )
-    return [to_run(row) for row in connection.execute(query)]
+def list_runs(connection: Connection, caller: Principal, limit: int) -> list[Run]:
+    """Return a caller's runs and those that are shared with them, newest first."""
+    query = select(RunRow.__table__).order_by(RunRow.created_at.desc(), RunRow.id).limit(limit)
+    shared = share_records.shared_with(connection, caller)
+    own = query.where(RunRow.issuer == caller.issuer, RunRow.subject == caller.subject)
+    rows = {row.id: (row, Right.OWN) for row in connection.execute(own)}
+    for part in batched(sorted(shared)):
+        for row in connection.execute(query.where(RunRow.id.in_(part))):
+            rows.setdefault(row.id, (row, shared[row.id]))
+    newest = sorted(rows.values(), key=lambda each: str(each[0].created_at), reverse=True)
+    return [to_run(row, right) for row, right in newest[:limit]]
 
 
 def open_runs(connection: Connection, unsettled: Sequence[str]) -> list[tuple[Principal, Run]]:
@@ -151,10 +166,11 @@ def open_runs(connection: Connection, unsettled: Sequence[str]) -> list[tuple[Pr
         done = rows.where(RunRow.id.in_(part), RunRow.state == "done")
         found.extend(connection.execute(done))
     ordered = sorted(found, key=lambda row: str(row.created_at))
-    return [(_owner(row), to_run(row)) for row in ordered]
+    return [(run_owner(row), to_run(row)) for row in ordered]
 
 
-def _owner(row: AnyRow) -> Principal:
+def run_owner(row: AnyRow) -> Principal:
+    """Return who started a run, with the groups that they had then."""
     return Principal(row.issuer, row.subject, frozenset(json.loads(row.groups)))
 
 
@@ -198,10 +214,11 @@ def remove_run(connection: Connection, run: str) -> None:
     """Forget a run, with all that is kept of its blocks and events."""
     for table in (BlockRow, EventRow):
         connection.execute(delete(table).where(table.run == run))
+    share_records.remove_shares(connection, run)
     connection.execute(delete(RunRow).where(RunRow.id == run))
 
 
-def to_run(row: AnyRow) -> Run:
+def to_run(row: AnyRow, right: Right = Right.OWN) -> Run:
     """Return a run as it was kept; its progress is known to its driver only."""
     plan = Plan.model_validate_json(row.plan)
     done = row.state == "done"
@@ -222,6 +239,7 @@ def to_run(row: AnyRow) -> Run:
         created_at=row.created_at,
         started_at=row.started_at,
         ended_at=row.ended_at,
+        right=WORDS[right],
     )
 
 

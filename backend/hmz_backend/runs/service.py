@@ -7,10 +7,13 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 from uuid import uuid4
 
 from sqlalchemy.exc import IntegrityError
 
+from hmz_backend.access.known import KnownRights
+from hmz_backend.access.rights import Right, check_right
 from hmz_backend.identity.protocol import Principal
 from hmz_backend.runs import records
 from hmz_backend.runs.block_worker import BlockWorker
@@ -22,6 +25,7 @@ from hmz_backend.runs.log import follow
 from hmz_backend.runs.opening import lay_out
 from hmz_backend.runs.parts import Parts
 from hmz_backend.runs.planner import Planner
+from hmz_backend.runs.sharing import Sharing
 from hmz_backend.runs.state import StateKeeper
 from hmz_backend.runs.under_way import UnderWay
 from napari_hmz.errors import Conflict, NotFound
@@ -37,6 +41,7 @@ from napari_hmz.schema import (
     StateChanged,
 )
 
+T = TypeVar("T")
 LISTED = 200  # runs in one listing, the newest: more are of no use to a person, and cost seconds
 OUTPUTS_KNOWN = 256  # runs whose outputs' names are at hand
 RESUMABLE = ("cancelled", "failed")
@@ -71,10 +76,14 @@ class RunService:
     version: str
     entrance: Entrance = field(default_factory=Entrance)
     under_way: UnderWay = field(init=False)
-    _outputs: OrderedDict[tuple[str, str, str], frozenset[str]] = field(default_factory=OrderedDict)
+    known: KnownRights = field(init=False)
+    sharing: Sharing = field(init=False)
+    _outputs: OrderedDict[str, frozenset[str]] = field(default_factory=OrderedDict)
 
     def __post_init__(self) -> None:
         """Begin with no run under way."""
+        self.known = self.parts.volumes.known
+        self.sharing = Sharing(self.parts.database, self.known, records.find_run, "run")
         self.under_way = UnderWay(
             self.root, self.parts, self.worker, self.planner.brief_again, self.entrance
         )
@@ -138,64 +147,69 @@ class RunService:
         wait_s = self.under_way.wait_s(share, position)
         return plan.model_copy(update={"position": position, "wait_s": wait_s})
 
-    async def get(self, owner: Principal, run: str) -> Run:
-        """Return a run of this owner, with its progress, or raise `NotFound`."""
-        found = await self.parts.database.read(lambda c: records.find_run(c, owner, run))
-        if found is None:
-            raise NotFound("There is no such run.")
-        return await self._with_progress(found)
+    async def get(self, caller: Principal, run: str, need: Right = Right.READ) -> Run:
+        """Return a run with its progress, if the caller may go as far as `need`.
 
-    async def listing(self, owner: Principal) -> list[Run]:
-        """Return this owner's runs, newest first."""
-        runs = await self.parts.database.read(lambda c: records.list_runs(c, owner, LISTED))
+        Raises
+        ------
+        NotFound, NotAllowed
+            As `check_right`.
+        """
+        return (await self._found(caller, run, need))[1]
+
+    async def listing(self, caller: Principal) -> list[Run]:
+        """Return a caller's runs, and those that are shared with them, newest first."""
+        runs = await self.parts.database.read(lambda c: records.list_runs(c, caller, LISTED))
         last = await self._last_progress(runs)
         return [self._progressed(run, last) for run in runs]
 
-    async def cancel(self, owner: Principal, run: str) -> Run:
+    async def cancel(self, caller: Principal, run: str) -> Run:
         """Stop a run; finished chunks stay. Cancelling an ended run changes nothing."""
-        await self.get(owner, run)
+        await self.get(caller, run, Right.CONTINUE)
         await self.under_way.cancel(run)
-        return await self.get(owner, run)
+        return await self.get(caller, run)
 
-    async def resume(self, owner: Principal, run: str) -> Run:
+    async def resume(self, caller: Principal, run: str) -> Run:
         """Let a run that was cancelled or has failed go on from its journal, under the same id.
 
-        Any other run is returned as it is. What was wrong and still is ends the run again.
+        Any other run is returned as it is. What was wrong and still is ends the run again. Whoever
+        resumes it, it takes its owner's share of the backend.
         """
-        await self.get(owner, run)
+        await self.get(caller, run, Right.CONTINUE)
         run_log = self.under_way.log(run)
         async with run_log.beginning:  # of two who ask, one begins
             await self.under_way.wound_up(run)
-            found = await self.get(owner, run)
+            owner, found = await self._found(caller, run, Right.CONTINUE)
             if found.state in RESUMABLE and not self.under_way.is_active(run):
                 await run_log.take_up()
                 state = StateKeeper(found, run_log)
                 await state.queue_again()
                 self.under_way.begin(owner, state.run, run_log)
-        return await self.get(owner, run)
+        return await self.get(caller, run)
 
-    async def remove(self, owner: Principal, run: str) -> None:
+    async def remove(self, caller: Principal, run: str) -> None:
         """Forget a run that has ended, and delete its files.
 
         Raises
         ------
-        NotFound
-            If this owner has no such run.
+        NotFound, NotAllowed
+            If it is not the caller's.
         Conflict
             If it has not ended.
         """
-        await self.get(owner, run)
+        await self.get(caller, run, Right.OWN)
         run_log = self.under_way.log(run)  # held: who resumes the run must meet the same lock
         async with run_log.beginning:
             await self.under_way.wound_up(run)
-            found = await self.get(owner, run)
+            found = await self.get(caller, run, Right.OWN)
             if found.state not in ENDED or self.under_way.is_active(run):
                 raise Conflict(
                     "The run has not ended.", remedy=f"Cancel it first: `hmz cancel {run}`."
                 )
             await self.parts.database.write(lambda c: records.remove_run(c, run))
             run_log.end_streams()
-            self._outputs.pop((owner.issuer, owner.subject, run), None)
+            self._outputs.pop(run, None)
+            self.known.forget()
             await self.parts.in_thread(RunFolder(self.root / run).remove)
 
     async def collect(self, run: str) -> bool:
@@ -207,24 +221,26 @@ class RunService:
             await self.parts.in_thread(RunFolder(self.root / run).remove)
             return True
 
-    async def focus(self, owner: Principal, run: str, region: Region) -> None:
+    async def focus(self, caller: Principal, run: str, region: Region) -> None:
         """Let the blocks that touch a region of the volume go first."""
-        found = await self.get(owner, run)
+        found = await self.get(caller, run, Right.CONTINUE)
         unknown = set(region) - set(found.plan.region)
         if unknown:
             raise NotFound(f"The image has no axis {', '.join(sorted(unknown))}.")
         self.under_way.focus(run, region)
 
     async def events(
-        self, owner: Principal, run: str, after: int, *, silence_s: float
+        self, caller: Principal, run: str, after: int, *, silence_s: float
     ) -> AsyncIterator[tuple[int, str, str] | None]:
         """Return the events after a number, as `log.follow` yields them."""
-        await self.get(owner, run)
-        return follow(self.under_way.log(run), after, silence_s=silence_s)
+        await self.get(caller, run)
+        return self._while_shared(
+            caller, run, follow(self.under_way.log(run), after, silence_s=silence_s)
+        )
 
-    async def output(self, owner: Principal, run: str, name: str, key: str) -> bytes:
+    async def output(self, caller: Principal, run: str, name: str, key: str) -> bytes:
         """Return the bytes of a key in an output's zarr store, or raise `NotFound`."""
-        known = name in await self._output_names(owner, run)
+        known = name in await self._output_names(caller, run)
         parts = key.split("/")
         is_chunk = parts[0] in STORED and all(p.isascii() and p.isdigit() for p in parts[1:])
         if not known or not (key == "zarr.json" or is_chunk):
@@ -240,15 +256,36 @@ class RunService:
                 ) from error
             raise NotFound(f"Output {name} has no chunk {key[:80]}.") from error
 
-    async def _output_names(self, owner: Principal, run: str) -> Collection[str]:
-        mine = (owner.issuer, owner.subject, run)
-        if mine not in self._outputs:  # asked once, not for each of thousands of chunks
-            found = await self.get(owner, run)
+    async def _found(self, caller: Principal, run: str, need: Right) -> tuple[Principal, Run]:
+        """Return a run and its owner; raises as `check_right`."""
+        row, right = await self.parts.database.read(lambda c: records.find_run(c, caller, run))
+        check_right(right, need, "run")
+        self.known.put(caller, run, right)
+        assert row is not None  # noqa: S101 # nobody has a right to what is not there
+        owner = caller if right is Right.OWN else records.run_owner(row)
+        return owner, await self._with_progress(records.to_run(row, right))
+
+    async def _while_shared(
+        self, caller: Principal, run: str, events: AsyncIterator[T]
+    ) -> AsyncIterator[T]:
+        """Yield events as long as the caller may see the run: a share may be taken back."""
+        async for event in events:
+            if self.known.get(caller, run) is None:
+                try:
+                    await self.get(caller, run)
+                except NotFound:
+                    return
+            yield event
+
+    async def _output_names(self, caller: Principal, run: str) -> Collection[str]:
+        known = self.known.get(caller, run) is not None
+        if not known or run not in self._outputs:  # asked once, not for each of thousands of chunks
+            found = await self.get(caller, run)
             names = [output.name for output in found.plan.outputs]
-            self._outputs[mine] = frozenset([*names, *(table.name for table in found.plan.tables)])
+            self._outputs[run] = frozenset([*names, *(table.name for table in found.plan.tables)])
             if len(self._outputs) > OUTPUTS_KNOWN:
                 self._outputs.popitem(last=False)
-        return self._outputs[mine]
+        return self._outputs[run]
 
     async def _earlier(self, owner: Principal, request: RunRequest, key: str) -> Run | None:
         found = await self.parts.database.read(lambda c: records.find_request(c, owner, key))

@@ -11,7 +11,7 @@ A volume that is gone is announced as before: its chunks are wanted again. Runs 
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Collection, Iterator, Set
 from concurrent.futures import Executor as Threads
 from dataclasses import dataclass, field
 from typing import Literal
@@ -143,6 +143,15 @@ class Shelf:
         """Delete a volume's chunks unless it is protected; return whether they are gone."""
         if self.is_protected(volume) or volume in self._going:
             return False
+        await self._delete(volume)
+        return True
+
+    async def wipe(self, volume: str) -> None:
+        """Delete a volume's chunks, however lately they were used, unless a run uses them."""
+        if volume not in self._users and volume not in self._going:
+            await self._delete(volume)
+
+    async def _delete(self, volume: str) -> None:
         self._open.pop(volume, None)
         going = in_thread(self.threads, self.staging.remove, volume)
         self._going[volume] = asyncio.ensure_future(going)
@@ -150,7 +159,6 @@ class Shelf:
             await asyncio.shield(self._going[volume])
         finally:
             del self._going[volume]
-        return True
 
     async def collect_oldest(self, among: Set[str] | None = None) -> bool:
         """Delete the chunks of the volume that was unused for longest; False if all are used.
@@ -168,13 +176,17 @@ class Shelf:
                 return True
         return False
 
-    async def collect_unused(self, ttl_s: float) -> list[str]:
-        """Delete the chunks of volumes unused for `ttl_s` and name them; close idle volumes."""
+    async def collect_unused(self, ttl_s: float, fleeting: Collection[str] = ()) -> list[str]:
+        """Delete the chunks of volumes unused for `ttl_s` and name them; close idle volumes.
+
+        Those of `fleeting` go as soon as they are not protected.
+        """
         gone = []
         for volume in await in_thread(self.threads, self.staging.volumes):
             there = self.at_hand(volume)
             used_at_s = there.used_at_s if there else self.staging.used_at_s(volume)
-            if self.clock() - used_at_s > ttl_s and await self.collect(volume):
+            is_due = volume in fleeting or self.clock() - used_at_s > ttl_s
+            if is_due and await self.collect(volume):
                 gone.append(volume)
         for volume in [name for name in self._open if not self.is_protected(name)]:
             del self._open[volume]
@@ -182,7 +194,8 @@ class Shelf:
 
     async def _look(self, volume: str, request: VolumeRequest) -> OpenVolume:
         staged = await in_thread(self.threads, self.staging.scan, volume, request)
-        opened = OpenVolume(staged, self.clock())
+        is_sensitive = request.data_class == "sensitive"
+        opened = OpenVolume(staged, self.clock(), is_sensitive=is_sensitive)
         if request.mode == "stream":
             opened.pass_through(max(1, self._slots(opened, min(self._room(volume)))))
         return opened

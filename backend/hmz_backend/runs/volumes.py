@@ -7,6 +7,8 @@ from concurrent.futures import Executor as Threads
 from dataclasses import dataclass, field
 from uuid import uuid4
 
+from hmz_backend.access.known import KnownRights
+from hmz_backend.access.rights import Right, check_right
 from hmz_backend.database.access import Database
 from hmz_backend.dispatch.window import Window
 from hmz_backend.identity.protocol import Principal
@@ -15,6 +17,7 @@ from hmz_backend.runs.announcing import check_announcement, merged
 from hmz_backend.runs.bell import wait_for
 from hmz_backend.runs.clock import now
 from hmz_backend.runs.open_volume import Demand, OpenVolume
+from hmz_backend.runs.sharing import Sharing
 from hmz_backend.runs.shelf import Shelf
 from hmz_backend.runs.threads import in_thread
 from hmz_backend.shares.turn import Share, Turn
@@ -22,7 +25,7 @@ from hmz_backend.stores.cache import ChunkCache
 from hmz_backend.stores.grid import Index
 from hmz_backend.stores.reader import VolumeReader
 from hmz_backend.stores.staged import StagedVolume
-from napari_hmz.errors import ChunkCorrupt, ChunkTooLarge, DiskFull, NotFound, QuotaExceeded
+from napari_hmz.errors import ChunkCorrupt, ChunkTooLarge, DiskFull, QuotaExceeded
 from napari_hmz.schema import Absent, Volume, VolumeRequest, Wanted
 
 log = logging.getLogger(__name__)
@@ -45,6 +48,10 @@ class Volumes:
         Decoded size of the chunks that a client may have under way.
     decoding
         How many chunks are handled at a time: people take fair turns here, too.
+    is_encrypted
+        Whether the disks are: else images that are declared sensitive are refused.
+    known
+        Rights that were found lately, of runs, too.
     """
 
     database: Database
@@ -53,7 +60,14 @@ class Volumes:
     threads: Threads
     credit_bytes: int
     decoding: Window
+    is_encrypted: bool
+    known: KnownRights = field(default_factory=KnownRights)
+    sharing: Sharing = field(init=False)
     _chores: "set[asyncio.Task[object]]" = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        """Let owners share their volumes."""
+        self.sharing = Sharing(self.database, self.known, records.find_volume, "volume")
 
     async def start(self) -> None:
         """Learn whose the volumes are that are there."""
@@ -67,14 +81,14 @@ class Volumes:
 
         Raises
         ------
-        VolumeEmpty, SourceUnreadable, AddressRefused
+        VolumeEmpty, SourceUnreadable, AddressRefused, DataRefused
             If it cannot be accepted.
         Conflict
             If the fingerprint is that of a volume of another shape.
         QuotaExceeded, DiskFull
             If there is no room for a single chunk, before anything is sent.
         """
-        check_announcement(request)
+        check_announcement(request, is_encrypted=self.is_encrypted)
         row = await self.database.read(
             lambda c: records.find_fingerprint(c, owner, request.fingerprint)
         )
@@ -83,6 +97,7 @@ class Volumes:
         kept = request if known is None else merged(known, request)
         self.shelf.holdings.add(volume, (owner.issuer, owner.subject))
         opened = await self.shelf.open(volume, kept)
+        opened.is_sensitive = kept.data_class == "sensitive"
         kept = kept.model_copy(update={"mode": self.shelf.settle(volume, request.mode)})
         at = now() if row is None else row.created_at
         if known is None:
@@ -91,24 +106,24 @@ class Volumes:
             await self.database.write(lambda c: records.change_volume(c, volume, kept))
         return _described(volume, kept, opened.staged, at)
 
-    async def get(self, owner: Principal, volume: str) -> Volume:
-        """Return a volume of this owner, or raise `NotFound`."""
-        row = await self.database.read(lambda c: records.find_volume(c, owner, volume))
-        if row is None:
-            raise NotFound("There is no such volume.")
-        request = VolumeRequest.model_validate_json(row.request)
+    async def get(self, caller: Principal, volume: str) -> Volume:
+        """Return a volume that the caller may see; raises as `check_right`."""
+        request, at = await self._found(caller, volume, Right.READ)
         opened = await self.shelf.open(volume, request)
-        return _described(volume, request, opened.staged, row.created_at)
+        return _described(volume, request, opened.staged, at)
 
-    async def open(self, owner: Principal, volume: str) -> StagedVolume:
-        """Return the chunks of a volume of this owner, or raise `NotFound`."""
-        opened, mine = self.shelf.at_hand(volume), (owner.issuer, owner.subject)
-        if opened is None or mine not in opened.owners:
-            row = await self.database.read(lambda c: records.find_volume(c, owner, volume))
-            if row is None:
-                raise NotFound("There is no such volume.")
-            opened = await self.shelf.open(volume, VolumeRequest.model_validate_json(row.request))
-            opened.owners.add(mine)
+    async def request(self, caller: Principal, volume: str) -> VolumeRequest:
+        """Return how a volume was announced that the caller may use; raises as `check_right`."""
+        return (await self._found(caller, volume, Right.READ))[0]
+
+    async def open(self, caller: Principal, volume: str) -> StagedVolume:
+        """Return the chunks of a volume for a caller who sends some; raises as `check_right`."""
+        opened, right = self.shelf.at_hand(volume), self.known.get(caller, volume)
+        if opened is None or right is None:
+            request, _ = await self._found(caller, volume, Right.CONTINUE)
+            opened = await self.shelf.open(volume, request)
+        else:
+            check_right(right, Right.CONTINUE, "volume")
         self.shelf.touch(opened)
         return opened.staged
 
@@ -182,8 +197,11 @@ class Volumes:
         self.changed(volume)
 
     def leave(self, volume: str) -> None:
-        """Count a run that has ended no longer."""
+        """Count a run that has ended no longer; what is sensitive is not kept."""
         self.shelf.leave(volume)
+        opened = self.shelf.at_hand(volume)
+        if opened is not None and opened.is_sensitive:
+            self._do(self.shelf.wipe(volume))
         self.changed(volume)
 
     def demand(self, volume: str, demand: Demand) -> None:
@@ -289,6 +307,16 @@ class Volumes:
             credit=credit,
             active=self.shelf.is_used(volume),
         )
+
+    async def _found(
+        self, caller: Principal, volume: str, need: Right
+    ) -> tuple[VolumeRequest, str]:
+        """Return how and when a volume was announced; raises as `check_right`."""
+        row, right = await self.database.read(lambda c: records.find_volume(c, caller, volume))
+        check_right(right, need, "volume")
+        self.known.put(caller, volume, right)
+        assert row is not None  # noqa: S101 # nobody has a right to what is not there
+        return VolumeRequest.model_validate_json(row.request), row.created_at
 
     def _do(self, chore: Coroutine[object, object, object]) -> None:
         """Let something be done that nobody waits for."""

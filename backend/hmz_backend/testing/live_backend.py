@@ -18,7 +18,6 @@ from hmz_backend.identity.shared_token import SharedToken
 from hmz_backend.runs.catalogue import Package
 from hmz_backend.server import Server, address_of, listen, make_server
 from hmz_backend.settings import Settings
-from napari_hmz.errors import NotFound
 from napari_hmz.schema import ModelCard, wire
 
 TOKEN = "a token for tests"  # noqa: S105 # it opens nothing else
@@ -42,13 +41,6 @@ class FakePackages:
     def packages(self) -> Sequence[Package]:
         """Return all packages."""
         return [FakePackage(card) for card in self.cards]
-
-    def package(self, model: str, version: str | None = None) -> Package:
-        """Return one package, or raise `NotFound`."""
-        for card in self.cards:
-            if card.id == model and version in (None, card.version):
-                return FakePackage(card)
-        raise NotFound(f"There is no model {model}.")
 
 
 @dataclass

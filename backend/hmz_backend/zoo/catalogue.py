@@ -6,12 +6,12 @@ handed out is frozen.
 
 import threading
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from pathlib import Path
 
 from hmz_backend.serving.description import DESCRIPTION_FILE
+from hmz_backend.zoo.choice import choose
 from hmz_backend.zoo.package import Package, load_package
-from napari_hmz.errors import NotFound, PackageError, PackageInvalid
+from napari_hmz.errors import PackageError, PackageInvalid
 from napari_hmz.schema import ModelCard
 
 Signature = tuple[tuple[str, int, int], ...]
@@ -55,22 +55,7 @@ class Zoo:
         NotFound
             If there is none of this name and version.
         """
-        found = self.packages()
-        for package in found:
-            if package.card.id == model and version in (None, package.card.version):
-                return package
-        known = [package.card for package in found if package.card.access.public]  # a hint is news
-        versions = [card.version for card in known if card.id == model]
-        if versions:
-            raise NotFound(
-                f"There is no version {version} of {model}.",
-                remedy=f"There is {', '.join(versions)}.",
-            )
-        near = get_close_matches(model, sorted({card.id for card in known}))
-        raise NotFound(
-            f"There is no model {model}.",
-            remedy=f"Did you mean {' or '.join(near)}?" if near else "",
-        )
+        return choose(self.packages(), model, version)
 
     def _look(self) -> tuple[dict[tuple[str, str], Package], dict[Path, PackageError]]:
         with self._lock:

@@ -1,12 +1,14 @@
 """What stands under `config.hmz` of a model description: all that bioimage.io's format lacks."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
+from hmz_backend.entitlements import canonical_group
 from napari_hmz.schema import (
     AccessSpec,
     ClassSpec,
+    DataClass,
     Measurement,
     NormaliseSpec,
     OutputKind,
@@ -65,6 +67,23 @@ class PipelineEntry(Message):
     callable: str
 
 
+class AccessEntry(AccessSpec):
+    """Who may see and use the model, checked: a group that is misspelt would have no members."""
+
+    data_classes: tuple[DataClass, ...] = ()
+
+    @model_validator(mode="after")
+    def _is_one_of_them(self) -> Self:
+        if self.groups and self.public:
+            raise ValueError("a model for groups needs `public: false`")
+        return self
+
+    @field_validator("groups")
+    @classmethod
+    def _canonical(cls, groups: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(canonical_group(group) for group in groups)
+
+
 class TestEntry(Message):
     """How the test tensors were made."""
 
@@ -91,6 +110,6 @@ class Extension(Message):
     tile: TileSpec | None = None
     pipeline: PipelineEntry | None = None
     test: TestEntry = TestEntry()
-    access: AccessSpec = AccessSpec()
+    access: AccessEntry = AccessEntry()
     quality: tuple[Measurement, ...] = ()
     training_data: str = ""
