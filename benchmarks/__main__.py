@@ -13,6 +13,7 @@ from benchmarks import (
     first_labels,
     first_run,
     first_seen,
+    kserve,
     light_request,
     link,
     long,
@@ -29,6 +30,7 @@ from benchmarks.table import machine, write_table
 BENCHMARKS: Mapping[str, Callable[[], Iterator[Figure]]] = {
     "passthrough": passthrough.figures,
     "light-request": light_request.figures,
+    "kserve": kserve.figures,
     "bytes-up": bytes_up.figures,
     "link": link.figures,
     "cancel": cancel.figures,

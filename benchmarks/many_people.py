@@ -71,7 +71,7 @@ def main(folder: Path, package: Path, instances: int) -> None:
     with ExitStack() as stack:
         app = build_app(
             settings,
-            engine=choose_engine(settings, zoo, stack),
+            engine=choose_engine(settings, zoo, stack).engine,
             packages=zoo,
             identities=[Everybody()],
         )

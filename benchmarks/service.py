@@ -64,7 +64,8 @@ def _backend(
     config = folder / "backend.toml"
     config.write_text(
         f"data_dir = {str(folder / 'data')!r}\nengine = 'triton'\n"
-        f"triton_urls = [{triton.grpc_url!r}]\nmodels = {[str(path) for path in packages]!r}\n"
+        f"triton_urls = [{triton.grpc_url!r}]\ntriton_http_urls = [{triton.http_url!r}]\n"
+        f"models = {[str(path) for path in packages]!r}\n"
     )
     command = [sys.executable, "-m", "hmz_backend", "serve", "--config", str(config)]
     command += ["--port", "0", "--handshake", str(handshake)]

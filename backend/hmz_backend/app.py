@@ -8,7 +8,8 @@ import asyncio
 import math
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from fastapi import Depends, FastAPI
@@ -22,6 +23,7 @@ from hmz_backend.dispatch.dispatcher import Dispatcher, Patience
 from hmz_backend.dispatch.weights import Weights
 from hmz_backend.dispatch.window import Window
 from hmz_backend.engines.protocol import Engine
+from hmz_backend.engines.triton_http import TritonHttp
 from hmz_backend.executors.local import LocalExecutor
 from hmz_backend.executors.protocol import Executor, Ticket
 from hmz_backend.identity.admission import Admission
@@ -30,8 +32,10 @@ from hmz_backend.identity.chain import Chain
 from hmz_backend.identity.people import People
 from hmz_backend.identity.protocol import Identity
 from hmz_backend.issuers import sign_in_of
+from hmz_backend.kserve.facade import Facade
 from hmz_backend.routes import (
     health,
+    kserve,
     me,
     models,
     outputs,
@@ -79,6 +83,7 @@ def build_app(
     packages: Packages,
     identities: Sequence[Identity],
     executor: MakeExecutor | None = None,
+    triton_http: TritonHttp | None = None,
 ) -> FastAPI:
     """Return the application; its parts start with it, and are closed when it stops.
 
@@ -94,18 +99,10 @@ def build_app(
         Who may call, asked in turn.
     executor
         Makes what runs block tasks; none: this process.
+    triton_http
+        Where `/v2` passes requests on to; closed at the end.
     """
-
-    def parts_of(app: FastAPI) -> AbstractAsyncContextManager[None]:
-        return _running(
-            app,
-            settings,
-            engine=engine,
-            packages=packages,
-            identities=identities,
-            make_executor=executor,
-        )
-
+    given = _Given(engine, packages, identities, executor, triton_http)
     on_loopback = settings.host in ("127.0.0.1", "localhost", "::1")
     # With people of their own it stands behind a proxy, which knows the names it is called by.
     names = LOOPBACK_NAMES if on_loopback and not settings.knows_people else frozenset()
@@ -116,10 +113,11 @@ def build_app(
         docs_url=None,  # those pages load scripts from elsewhere
         redoc_url=None,
         openapi_url=None,  # served below, to callers only
-        lifespan=parts_of,
+        lifespan=lambda app: _running(app, settings, given),
         middleware=[Middleware(Gate, names=names), Middleware(Express)],
     )
-    for resource in (health, sign_in, me, tokens, models, volumes, plans, runs, outputs, shares):
+    own = (health, sign_in, me, tokens, models, volumes, plans, runs, outputs, shares)
+    for resource in (*own, kserve):
         app.include_router(resource.router)
     app.state.sign_in = sign_in_of(settings.issuers)
     app.add_api_route(
@@ -128,32 +126,51 @@ def build_app(
         include_in_schema=False,
         dependencies=[Depends(caller), *rules.KNOWN],
     )
-    app.add_exception_handler(HmzError, problems.on_error)
-    app.add_exception_handler(RequestValidationError, problems.on_invalid)
-    app.add_exception_handler(HTTPException, problems.on_http)
+    _answer_with_problems(app)
     return app
 
 
+def _answer_with_problems(app: FastAPI) -> None:
+    app.add_exception_handler(HmzError, problems.on_error)
+    app.add_exception_handler(RequestValidationError, problems.on_invalid)
+    app.add_exception_handler(HTTPException, problems.on_http)
+
+
+@dataclass(frozen=True)
+class _Given:
+    """The parts that `build_app` gets."""
+
+    engine: Engine
+    packages: Packages
+    identities: Sequence[Identity]
+    executor: MakeExecutor | None
+    triton_http: TritonHttp | None
+
+    def facade(self, dispatcher: Dispatcher, weights: Weights, budget_bytes: int) -> Facade | None:
+        """Return what answers `/v2`, if there is a Triton to pass requests on to."""
+        if self.triton_http is None:
+            return None
+        return Facade(self.triton_http, dispatcher, weights, budget_bytes)
+
+    async def close(self) -> None:
+        """Close what computes."""
+        await self.engine.close()
+        if self.triton_http is not None:
+            await self.triton_http.close()
+
+
 @asynccontextmanager
-async def _running(
-    app: FastAPI,
-    settings: Settings,
-    *,
-    engine: Engine,
-    packages: Packages,
-    identities: Sequence[Identity],
-    make_executor: MakeExecutor | None,
-) -> AsyncIterator[None]:
+async def _running(app: FastAPI, settings: Settings, given: _Given) -> AsyncIterator[None]:
     database = Database.open(settings.database_address)
     threads = ThreadPoolExecutor(
         settings.threads, thread_name_prefix="hmz-work", initializer=step_back
     )
     # Who asks for a card does not queue behind tiles.
     looking = ThreadPoolExecutor(1, thread_name_prefix="hmz-look")
-    dispatcher = _dispatcher(engine, settings)
+    dispatcher = _dispatcher(given.engine, settings)
     worker = BlockWorker(dispatcher, threads)
-    made = make_executor(worker) if make_executor else _local(worker, settings)
-    catalogue = Catalogue(packages, looking, database, ModelRules(settings.model_access))
+    made = given.executor(worker) if given.executor else _local(worker, settings)
+    catalogue = Catalogue(given.packages, looking, database, ModelRules(settings.model_access))
     shelf = _shelf(settings, threads)
     cache = ChunkCache(settings.chunk_cache_bytes)
     decoding, is_encrypted = Window(settings.threads), settings.encrypted_at_rest
@@ -170,9 +187,12 @@ async def _running(
     service = RunService(
         _folder(settings, "runs"), parts, planner, worker, settings.engine, __version__, entrance
     )
-    admission = _admission(database, settings, identities)
+    facade = given.facade(dispatcher, weights, settings.memory_budget_bytes)
+    admission = _admission(database, settings, given.identities)
     pace = RequestPace(Rate(settings.requests_per_s))
-    app.state.services = Services(admission, pace, catalogue, store, service, settings.engine)
+    app.state.services = Services(
+        admission, pace, catalogue, store, service, settings.engine, facade
+    )
     await admission.people.start()
     await store.start()
     await service.start()
@@ -188,7 +208,7 @@ async def _running(
         await service.stop()
         await store.close()
         await made.close()
-        await engine.close()
+        await given.close()
         threads.shutdown(cancel_futures=True)
         looking.shutdown(cancel_futures=True)
         database.close()

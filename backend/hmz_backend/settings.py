@@ -66,6 +66,8 @@ class Settings(BaseSettings):
     """What computes: worker processes of this backend, or NVIDIA Triton."""
     triton_urls: tuple[str, ...] = ()
     """gRPC addresses (`host:port`) of Triton servers; empty: the bundled one is started."""
+    triton_http_urls: tuple[str, ...] = ()
+    """HTTP addresses (`http://host:port`) of the same servers: `/v2` passes requests on to them."""
     triton_prefix: Path | None = None
     """Where the bundled Triton is installed; none: the place that `triton install` uses."""
     workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)

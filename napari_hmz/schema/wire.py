@@ -4,6 +4,8 @@ from typing import Final
 from urllib.parse import quote
 
 API: Final = "/v1"
+KSERVE: Final = "/v2"
+"""Where KServe's own protocol is spoken, for clients that are not ours."""
 PROTOCOL_VERSION: Final = 1
 """Raised when an older peer could misunderstand; both sides name it in `PROTOCOL_HEADER`."""
 OLDEST_CLIENT: Final = 1

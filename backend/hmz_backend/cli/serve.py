@@ -50,9 +50,11 @@ def serve(
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         socket = stack.enter_context(listen(settings.host, settings.port))
+        chosen = choose_engine(settings, zoo, stack)
         app = build_app(
             settings,
-            engine=choose_engine(settings, zoo, stack),
+            engine=chosen.engine,
+            triton_http=chosen.http,
             packages=zoo,
             identities=choose_identities(settings, token),
         )

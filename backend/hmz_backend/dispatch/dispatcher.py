@@ -7,7 +7,8 @@ instances have one window, others their own. Runs on the event loop.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -77,13 +78,33 @@ class Dispatcher:
             If the model fails on this tile.
         """
         model = (request.model, request.version)
-        window = self._windows.get(model) or await self._make_window(model)
 
         async def compute() -> Mapping[str, NDArray[Any]]:
-            async with window.place(turn):  # given back in a pause: others may be computed then
+            async with self.place(
+                *model, turn
+            ):  # given back in a pause: others may be computed then
                 return await self.engine.infer(request, timeout_s=self.timeout_s)
 
         return await self._insist(model, compute)
+
+    @asynccontextmanager
+    async def place(self, model: str, version: str, turn: Turn) -> AsyncIterator[None]:
+        """Wait for a place at the engine, and give it back at the end."""
+        key = (model, version)
+        window = self._windows.get(key) or await self._make_window(key)
+        async with window.place(turn):
+            yield
+
+    async def ready(self, model: str, version: str) -> None:
+        """Load a model that has not been used yet, or say at once that the engine does not.
+
+        Raises
+        ------
+        EngineUnavailable
+            If it cannot be reached, or cannot load the model.
+        """
+        if (model, version) not in self._windows:
+            await self.engine.describe(model, version)
 
     def trouble(self, model: str, version: str) -> str:
         """Say why tiles of this model wait for the engine; empty while they do not."""

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from hmz_backend.engines.protocol import TileRequest
 from hmz_backend.engines.words import FAILED, tile_failed
-from napari_hmz.errors import EngineBusy, EngineFailed, EngineUnavailable, HmzError
+from napari_hmz.errors import EngineBusy, EngineFailed, EngineUnavailable, HmzError, RequestError
 
 REACHED: Final = "StatusCode.UNAVAILABLE"
 LATE: Final = "StatusCode.DEADLINE_EXCEEDED"
@@ -26,13 +26,22 @@ RESULT_TOO_LARGE: Final = ("shared memory size specified",)
 
 def says(error: Any, words: Sequence[str]) -> bool:  # noqa: ANN401 # Triton's error is untyped
     """Return whether Triton's message holds one of these words."""
-    message = str(error.message() or "")
+    return holds(str(error.message() or ""), words)
+
+
+def holds(message: str, words: Sequence[str]) -> bool:
+    """Return whether a message of Triton holds one of these words."""
     return any(word in message for word in words)
 
 
 def first_line(error: Any) -> str:  # noqa: ANN401 # as above
     """Return what a reader needs of Triton's message."""
-    line = str(error.message() or "no reason given").strip().splitlines()[0]
+    return first_words(str(error.message() or "no reason given"))
+
+
+def first_words(message: str) -> str:
+    """Return what a reader needs of a message of Triton."""
+    line = message.strip().splitlines()[0]
     return line.removeprefix("[request id: <id_unknown>] ").rstrip(".;")[:500]
 
 
@@ -58,3 +67,14 @@ def meaning(error: Any, url: str, request: TileRequest) -> HmzError:  # noqa: AN
         tensor = next((n for n in request.inputs if f"'{n}" in message), "")
         return tile_failed(request, tensor, first_line(error))
     return EngineFailed(f"{request.model} {request.version} failed in Triton: {first_line(error)}.")
+
+
+def http_meaning(message: str, model: str) -> HmzError:
+    """Return our error for a request that was passed on to Triton, and that it has not computed."""
+    if FAILED in message:
+        words = json.JSONDecoder().raw_decode(message.partition(FAILED)[2])[0]
+        place = f" at tensor '{words['tensor']}'" if words["tensor"] else ""
+        return EngineFailed(f"{model} failed{place}: {words['cause']}.")
+    if holds(message, FULL) or holds(message, LOST_MODEL):
+        return EngineBusy(f"Triton: {first_words(message)}.")
+    return RequestError(f"Triton refuses the request: {first_words(message or 'no reason given')}.")

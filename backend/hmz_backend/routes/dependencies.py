@@ -8,6 +8,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from hmz_backend.identity.admission import Admission, scope_of
 from hmz_backend.identity.protocol import Credential, Principal
+from hmz_backend.kserve.facade import Facade
 from hmz_backend.routes.request_pace import RequestPace
 from hmz_backend.runs.catalogue import Catalogue
 from hmz_backend.runs.service import RunService
@@ -30,6 +31,8 @@ class Services:
         One per resource.
     engine
         The kind of engine, for health.
+    kserve
+        Passes requests on to Triton; none: there is no Triton that speaks HTTP.
     """
 
     identity: Admission
@@ -38,6 +41,7 @@ class Services:
     volumes: Volumes
     runs: RunService
     engine: str
+    kserve: Facade | None = None
 
     async def admit(self, credential: Credential, scope: Scope) -> Principal:
         """Return who asks, as soon as they may ask again.

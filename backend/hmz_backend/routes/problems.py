@@ -24,6 +24,12 @@ RETRY_S = "3"  # a little longer than an issuer that does not answer is left alo
 SHOWN = 5  # faults of a body that are named
 
 
+class KServeProblem(Problem):
+    """A problem document that clients of KServe's protocol can read, too."""
+
+    error: str
+
+
 def problem_response(problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
     """Return a problem as the wire has it."""
     return Response(
@@ -37,7 +43,7 @@ def problem_response(problem: Problem, headers: Mapping[str, str] | None = None)
 async def on_error(request: Request, error: Exception) -> Response:
     """Answer with one of our own errors."""
     known = error if isinstance(error, HmzError) else InternalError()
-    return problem_response(to_problem(known, request_id(request)), _headers(known))
+    return _answer(request, to_problem(known, request_id(request)), _headers(known))
 
 
 def _headers(error: HmzError) -> dict[str, str]:
@@ -48,6 +54,16 @@ def _headers(error: HmzError) -> dict[str, str]:
     return {"WWW-Authenticate": "Bearer"} if error.status == HTTPStatus.UNAUTHORIZED else {}
 
 
+def _answer(
+    request: Request, problem: Problem, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Answer as the path's protocol has it: KServe's clients look for `error`."""
+    if request.url.path.startswith(wire.KSERVE):
+        error = f"{problem.detail} {problem.remedy}".strip()
+        problem = KServeProblem(**problem.model_dump(), error=error)
+    return problem_response(problem, headers)
+
+
 async def on_invalid(request: Request, error: Exception) -> Response:
     """Answer a body or a query that does not have the announced form."""
     faults = error.errors() if isinstance(error, RequestValidationError) else []
@@ -56,7 +72,7 @@ async def on_invalid(request: Request, error: Exception) -> Response:
         for fault in faults[:SHOWN]
     )
     known = RequestError(f"The request is not of the expected form: {words}.")
-    return problem_response(to_problem(known, request_id(request)))
+    return _answer(request, to_problem(known, request_id(request)))
 
 
 async def on_http(request: Request, error: Exception) -> Response:
@@ -67,7 +83,7 @@ async def on_http(request: Request, error: Exception) -> Response:
     missing = status == HTTPStatus.NOT_FOUND
     known = NotFound("There is nothing at this address.") if missing else RequestError(words)
     problem = to_problem(known, request_id(request))
-    return problem_response(problem.model_copy(update={"status": status}), headers)
+    return _answer(request, problem.model_copy(update={"status": status}), headers)
 
 
 def request_id(request: Request) -> str:

@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from hmz_backend.app import build_app
 from hmz_backend.engines.protocol import Engine
+from hmz_backend.engines.triton_http import TritonHttp
 from hmz_backend.identity.protocol import Identity
 from hmz_backend.identity.shared_token import SharedToken
 from hmz_backend.runs.catalogue import Package
@@ -57,6 +58,8 @@ class LiveBackend:
         Settings that differ from the defaults.
     identities
         Who may call.
+    triton_http
+        Where `/v2` passes requests on to.
     """
 
     folder: Path
@@ -64,6 +67,7 @@ class LiveBackend:
     cards: Sequence[ModelCard]
     changes: dict[str, Any] = field(default_factory=dict)
     identities: Sequence[Identity] = (SharedToken(SecretStr(TOKEN)),)
+    triton_http: TritonHttp | None = None
     url: str = ""
 
     def __enter__(self) -> Self:
@@ -74,6 +78,7 @@ class LiveBackend:
             engine=self.engine,
             packages=FakePackages(self.cards),
             identities=self.identities,
+            triton_http=self.triton_http,
         )
         self.app = app
         self._socket = listen("127.0.0.1", 0)

@@ -111,6 +111,9 @@ REQUESTS: Final[dict[tuple[str, str], Body]] = {
     ("DELETE", "/v1/runs/{run}/shares/{share}"): lambda _: {},
     ("POST", "/v1/volumes/{volume}/shares"): lambda _: {"json": {"subject": "somebody"}},
     ("DELETE", "/v1/volumes/{volume}/shares/{share}"): lambda _: {},
+    ("POST", "/v2/repository/index"): lambda _: {},
+    ("POST", "/v2/models/{model}/infer"): lambda _: {"content": b"{}"},
+    ("POST", "/v2/models/{model}/versions/{version}/infer"): lambda _: {"content": b"{}"},
 }
 """What is sent with each request that changes something; those that read send nothing."""
 

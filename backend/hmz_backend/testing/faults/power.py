@@ -54,6 +54,8 @@ def lost_blocks(hurt: Sequence[Path], *, blended: bool) -> set[int]:
 
 def _place(path: Path) -> tuple[int, ...] | None:
     """Return which block of the grid a file of a run belongs to: `c/0/1/2`, `7.npz`, `7.npy`."""
+    if path.suffix == ".part":  # was never renamed to what it is for
+        return None
     if path.parts[-4:-3] == ("c",):
         return tuple(map(int, path.parts[-3:]))
     if path.stem.isdigit() and "work" in path.parts:
