@@ -90,9 +90,11 @@ def _tile_along(plan: Plan, axis: AxisName, begin: int) -> Interval:
         return first, last
     low, high = plan.context[axis]
     margin = plan.margin.get(axis, 0)
-    first += max(0, low - margin - first) // rule.step * rule.step
-    length = rule.fit(min(last, high + margin) - first)
-    return first, last if length is None else first + length
+    begins = first + max(0, low - margin - first) // rule.step * rule.step
+    length = rule.fit(min(last, high + margin) - begins)
+    if length is None or begins + length > last:  # the least size asks for all of it
+        return first, last
+    return begins, begins + length
 
 
 def tiled_voxels(plan: Plan) -> int:

@@ -97,7 +97,9 @@ def test_tiles_hold_what_may_be_read_of_their_halo_and_start_on_the_step(plan: P
         for axis in plan.region:
             (first, last), (start, stop) = block.tile[axis], block.core[axis]
             low, high = plan.context[axis]
-            assert first <= max(start - plan.halo[axis], low)
+            whole = start - plan.halo[axis]
+            assert whole <= first <= max(whole, low)
+            assert last <= whole + plan.tile[axis]
             assert last >= min(stop + plan.halo[axis], high)
             if axis not in plan.tiled:
                 assert (first, last) == (start, stop)
@@ -110,18 +112,17 @@ def test_tiles_hold_what_may_be_read_of_their_halo_and_start_on_the_step(plan: P
 
 @EXAMPLES
 @given(plans())
-def test_tiles_reach_beyond_what_may_be_read_only_to_fill_a_step_or_the_minimum(plan: Plan) -> None:
+def test_tiles_reach_beyond_what_may_be_read_to_fill_a_step_or_the_least_size_only(
+    plan: Plan,
+) -> None:
     for block in blocks(plan):
         for axis in plan.tiled:
-            rule, (first, last), (low, high) = (
-                plan.sizes[axis],
-                block.tile[axis],
-                plan.context[axis],
-            )
-            assert low - first < rule.step
-            assert last - max(high, block.core[axis][1]) < max(rule.step, rule.minimum)
-            if last - first > rule.minimum:
-                assert last - high < rule.step
+            (first, last), (low, high) = block.tile[axis], plan.context[axis]
+            whole = block.core[axis][0] - plan.halo[axis]
+            readable = min(high, whole + plan.tile[axis]) - max(low, whole)
+            if readable >= plan.sizes[axis].minimum:
+                assert low - first < plan.sizes[axis].step
+                assert last - high < plan.sizes[axis].step
 
 
 def test_a_tile_of_one_accepted_size_is_filled_up() -> None:
