@@ -1,6 +1,8 @@
 import asyncio
+import threading
 from pathlib import Path
 
+import pytest
 from sqlalchemy import Connection, insert
 
 from hmz_backend.database.access import Database
@@ -30,6 +32,36 @@ def test_an_end_that_was_taken_back_is_none_for_who_listens_then(tmp_path: Path)
     finally:
         database.close()
     assert found == ["silence", "state"]
+
+
+def test_an_event_whose_writer_is_cancelled_is_heard_if_it_was_written(tmp_path: Path) -> None:
+    database = Database.open(f"sqlite:///{tmp_path / 'db.sqlite'}")
+    begun, may_end = threading.Event(), threading.Event()
+
+    def slow(_: Connection) -> None:
+        begun.set()
+        may_end.wait(10)
+
+    def queued(number: int) -> StateChanged:
+        return StateChanged(number=number, state="queued")
+
+    async def heard() -> list[int]:
+        await database.write(add_run)
+        log = RunLog(RUN, database)
+        await log.append([queued])
+        writing = asyncio.create_task(log.append([queued], slow))
+        await asyncio.to_thread(begun.wait, 10)
+        writing.cancel()
+        may_end.set()
+        with pytest.raises(asyncio.CancelledError):
+            await writing
+        await log.append([queued])
+        return [number for number, _ in await log.after(0)]
+
+    try:
+        assert asyncio.run(heard()) == [1, 2, 3]
+    finally:
+        database.close()
 
 
 def add_run(connection: Connection) -> None:

@@ -79,7 +79,11 @@ class RunLog:
             if rows:
                 connection.execute(insert(EventRow), rows)
 
-        await self.database.write(commit)
+        try:
+            await self.database.write(commit)
+        except BaseException:  # cancelled, it may be written all the same: the database knows
+            self._recent.clear()
+            raise
         self._recent.extend(zip(numbers, bodies, strict=True))
         self.bell.ring()
 
