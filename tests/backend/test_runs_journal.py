@@ -26,11 +26,9 @@ async def at_once(work: Any, *args: object) -> Any:  # noqa: ANN401 # any functi
 def journal(blocks: int = 1) -> Journal:
     job = SimpleNamespace(
         brief=SimpleNamespace(plan=SimpleNamespace(blocks=blocks)),
-        works={"labels": None, "blend": None},
+        works=dict.fromkeys(("labels", "blend"), SimpleNamespace(told=lambda block, part: None)),
         block=lambda number: number,
         voxels=lambda number: 1,
-        key=lambda name, block: "c/0",
-        region=lambda name, block: {},
         drop_receipts=lambda numbers: None,
         in_thread=at_once,
     )
