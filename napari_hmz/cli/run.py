@@ -54,15 +54,16 @@ def run(
     wish = RunWords(parameter, region, channels, only, join_planes, block, halo, *how)
     with connect(url, profile=profile, engine=engine, started_by="shell") as client:
         card = client.model(model, version)
+        asked, others = wish.options(card), words.inputs(more)  # wrong words before wrong files
         left = unfinished_run(output)
         started = client.run(
             card.id,
             image.open(card),
-            inputs=words.inputs(more),
+            inputs=others,
             output=output,
             overwrite=overwrite,
             with_image=with_image,
-            **wish.options(card),
+            **asked,
         )
         _see_through(started, left, output, as_json=json)
 
