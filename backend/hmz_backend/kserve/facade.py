@@ -9,6 +9,7 @@ Only a body that is too large to be held takes its place first, and has a limite
 Runs on the event loop.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -24,13 +25,15 @@ from hmz_backend.identity.protocol import Principal
 from hmz_backend.kserve.request import LENGTH_HEADER, Inference
 from hmz_backend.planning.estimate import rescaled, tile_memory_bytes
 from hmz_backend.shares.turn import Turn
-from napari_hmz.errors import EngineBusy, PlanImpossible
+from napari_hmz.errors import EngineBusy, PlanImpossible, RequestError
 from napari_hmz.schema import ModelCard
 
 BODIES = 16
 """How many bodies are held at once; others are not read until one of them is done."""
 HELD_BYTES = 32 * 2**20
 """A longer body passes through in pieces."""
+BODY_S = 60.0
+"""How long a held body may take to come: whoever is slow keeps a place that others need."""
 MOST_WAITING = 256
 """Requests whose bodies are not read yet."""
 CONFIGURATION = frozenset({"name", "platform", "backend", "max_batch_size", "input", "output"})
@@ -151,10 +154,20 @@ class Facade:
 
 
 async def _held(asked: Inference, body: Body) -> bytes | None:
-    """Return the whole body if it may be held, its words first."""
+    """Return the whole body if it may be held, its words first.
+
+    Raises
+    ------
+    RequestError
+        If it does not come in time.
+    """
     if body.length > HELD_BYTES:
         return None
-    return b"".join([asked.words, *[piece async for piece in body.pieces]])
+    try:
+        async with asyncio.timeout(BODY_S):
+            return b"".join([asked.words, *[piece async for piece in body.pieces]])
+    except TimeoutError as error:
+        raise RequestError(f"The body did not come within {BODY_S:.0f} s.") from error
 
 
 async def _passing(asked: Inference, body: Body) -> AsyncIterator[bytes]:

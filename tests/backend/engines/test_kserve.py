@@ -1,5 +1,6 @@
 """`/v2` in front of a real Triton, asked by the stock `tritonclient.http`."""
 
+import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -176,6 +177,26 @@ def test_a_tile_beyond_the_memory_is_refused_before_it_is_sent(live: LiveBackend
     answer = httpx.post(f"{live.url}/v2/models/{MODEL}/infer", content=text, headers=signed)
     assert answer.status_code == 422
     assert "smaller tiles" in answer.json()["error"]
+
+
+def test_a_body_that_does_not_come_gives_its_place_back(
+    live: LiveBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(facade, "BODY_S", 0.3)
+    text = (
+        b'{"inputs":[{"name":"image_uint8","datatype":"UINT8","shape":[4,4],'
+        b'"parameters":{"binary_data_size":16}}]}'
+    )
+    head = (
+        f"POST /v2/models/{MODEL}/infer HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+        f"Authorization: Bearer {TOKEN}\r\nContent-Length: {len(text) + 16}\r\n"
+        f"Inference-Header-Content-Length: {len(text)}\r\n\r\n"
+    )
+    address = live.url.removeprefix("http://").split(":")
+    with socket.create_connection((address[0], int(address[1])), timeout=20) as slow:
+        slow.sendall(head.encode() + text)
+        assert slow.recv(12) == b"HTTP/1.1 422"  # as all requests that cannot be used
+    assert live.app.state.services.kserve._bodies.inside == 0
 
 
 def test_after_a_restart_of_triton_models_are_loaded_again(
