@@ -2,8 +2,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from napari_hmz.testing.issuer import Issuer
+
+# For verdicts on a commit: the same examples each time, and however slow the machine is. New
+# examples are hunted for at the desk, with the profile that Hypothesis takes by itself.
+settings.register_profile(
+    "repeatable",
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 
 ISSUER = Path(__file__).parent / "issuer"
 

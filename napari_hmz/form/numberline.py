@@ -79,16 +79,27 @@ def number_line(spec: ParameterSpec, default: float | None = None) -> NumberLine
 
 
 def _bounded(spec: ParameterSpec) -> bool:
-    ends = _usable(spec.minimum, spec.maximum)
-    return len(ends) == 2 and ends[0] < ends[1]  # noqa: PLR2004 # both ends
+    low, high = _stated(spec)
+    return low is not None and high is not None and low < high
+
+
+def _stated(spec: ParameterSpec) -> tuple[float | None, float | None]:
+    """Return the ends that the card sets and a spin box can hold; whole ones for whole numbers."""
+    low = next(iter(_usable(spec.minimum)), None)
+    high = next(iter(_usable(spec.maximum)), None)
+    if spec.type == "integer":
+        low = None if low is None else float(math.ceil(low))
+        high = None if high is None else float(math.floor(high))
+    return low, high
 
 
 def _ends(spec: ParameterSpec, default: float | None) -> tuple[float, float]:
     """Return the ends of a spin box: the card's, else far out; far enough for the default."""
     named = _usable(default, spec.minimum, spec.maximum)
     far = max([OPEN_END, *(1000 * abs(x) for x in named)])
-    low = next(iter(_usable(spec.minimum)), -far)
-    high = next(iter(_usable(spec.maximum)), far)
+    stated = _stated(spec)
+    low = -far if stated[0] is None else stated[0]
+    high = far if stated[1] is None else stated[1]
     return (low, high) if low < high else (-far, far)
 
 

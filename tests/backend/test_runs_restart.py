@@ -35,7 +35,10 @@ def stored(folder: Path, run: str) -> dict[str, bytes]:
     return {path.relative_to(root).as_posix(): path.read_bytes() for path in files}
 
 
-def undisturbed(folder: Path) -> dict[str, dict[str, bytes]]:
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, bytes]]:
+    """What a run of each model stores if nothing happens to it."""
+    folder = tmp_path_factory.mktemp("calm")
     found = {}
     with LiveBackend(folder, FakeEngine(MODELS), CARDS) as live, live.client() as http:
         user = User(http, image(), CHUNKS)
@@ -48,8 +51,10 @@ def undisturbed(folder: Path) -> dict[str, dict[str, bytes]]:
 
 
 @pytest.mark.parametrize("model", MODELS_USED)
-def test_a_killed_backend_goes_on_and_the_bytes_are_the_same(tmp_path: Path, model: str) -> None:
-    expected = undisturbed(tmp_path / "calm")[model]
+def test_a_killed_backend_goes_on_and_the_bytes_are_the_same(
+    tmp_path: Path, model: str, undisturbed: dict[str, dict[str, bytes]]
+) -> None:
+    expected = undisturbed[model]
     rng = np.random.default_rng(3)
     folder = tmp_path / "killed"
     run_id, last, kills = "", 0, 0
@@ -155,9 +160,12 @@ def taken_up(folder: Path, run: str) -> None:
 @pytest.mark.parametrize("spoil", [cut, blank])
 @pytest.mark.parametrize("model", MODELS_USED)
 def test_files_torn_by_a_loss_of_power_are_made_again(
-    tmp_path: Path, model: str, spoil: Callable[[bytes], bytes]
+    tmp_path: Path,
+    model: str,
+    spoil: Callable[[bytes], bytes],
+    undisturbed: dict[str, dict[str, bytes]],
 ) -> None:
-    expected = undisturbed(tmp_path / "calm")[model]
+    expected = undisturbed[model]
     folder = tmp_path / "torn"
     run = interrupted(folder, model)
     files = sorted(path for path in (folder / "runs" / run).rglob("*") if path.is_file())
@@ -176,9 +184,9 @@ def test_files_torn_by_a_loss_of_power_are_made_again(
 
 @pytest.mark.parametrize("model", MODELS_USED)
 def test_a_database_of_an_earlier_moment_costs_blocks_and_no_voxel(
-    tmp_path: Path, model: str
+    tmp_path: Path, model: str, undisturbed: dict[str, dict[str, bytes]]
 ) -> None:
-    expected = undisturbed(tmp_path / "calm")[model]
+    expected = undisturbed[model]
     folder = tmp_path / "back"
     run = interrupted(folder, model, copy_at=15)
     for path in folder.glob("backend.sqlite*"):

@@ -67,6 +67,13 @@ def test_every_kind_of_parameter_gets_its_field(
     assert bool(field.note) == (spec.type == "hologram" or (start is None and not spec.optional))
 
 
+def test_whole_numbers_lie_between_whole_ends() -> None:
+    field = field_of("p", ParameterSpec(type="integer", default=0, minimum=-4.5, maximum=-0.5))
+    assert field.line is not None
+    assert (field.start, field.line.low, field.line.high) == (-1, -4, -1)
+    assert "does not fit" in field.note
+
+
 @given(specs)
 def test_no_card_breaks_the_mapper(spec: ParameterSpec) -> None:
     form = form_of(fake_card({"p": spec}))
