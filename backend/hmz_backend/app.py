@@ -18,6 +18,8 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
 from hmz_backend.access.models import ModelRules
+from hmz_backend.audit.checkpoints import Checkpoints
+from hmz_backend.audit.keeper import AuditKeeper
 from hmz_backend.database.access import Database
 from hmz_backend.dispatch.dispatcher import Dispatcher, Patience
 from hmz_backend.dispatch.weights import Weights
@@ -190,9 +192,11 @@ async def _running(app: FastAPI, settings: Settings, given: _Given) -> AsyncIter
     facade = given.facade(dispatcher, weights, settings.memory_budget_bytes)
     admission = _admission(database, settings, given.identities)
     pace = RequestPace(Rate(settings.requests_per_s))
+    audit = AuditKeeper(database, Checkpoints(settings.audit_checkpoints))
     app.state.services = Services(
-        admission, pace, catalogue, store, service, settings.engine, facade
+        admission, audit, pace, catalogue, store, service, settings.engine, facade
     )
+    await audit.start()
     await admission.people.start()
     await store.start()
     await service.start()
@@ -209,6 +213,7 @@ async def _running(app: FastAPI, settings: Settings, given: _Given) -> AsyncIter
         await store.close()
         await made.close()
         await given.close()
+        await audit.stop()
         threads.shutdown(cancel_futures=True)
         looking.shutdown(cancel_futures=True)
         database.close()

@@ -62,6 +62,9 @@ class Settings(BaseSettings):
     are images taken that are declared sensitive."""
     models: tuple[Path, ...] = ()
     """Folders of model packages beside the shipped ones."""
+    audit_checkpoints: Path | None = None
+    """File that gets a line each hour with number and digest of the newest audit record; it should
+    lie on another machine. The log has the same lines."""
     engine: Literal["embedded", "triton"] = "embedded"
     """What computes: worker processes of this backend, or NVIDIA Triton."""
     triton_urls: tuple[str, ...] = ()

@@ -38,7 +38,7 @@ def command_lines() -> set[tuple[str, ...]]:
             words = shlex.split(line, comments=True)
             if words and Path(words[0]).name in COMMANDS:
                 names = [word for word in words[1:3] if re.fullmatch(r"[a-z]+", word)]
-                deep = names[:1] in (["zoo"], ["triton"], ["users"], ["tokens"])
+                deep = names[:1] in (["zoo"], ["triton"], ["users"], ["audit"], ["tokens"])
                 found.add((Path(words[0]).name, *names[: 2 if deep else 1]))
     return found
 

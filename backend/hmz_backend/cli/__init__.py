@@ -1,9 +1,10 @@
-"""`hmz-backend`: serve, and look after people, models, Triton and the zoo."""
+"""`hmz-backend`: serve, and look after people, their use, models, Triton and the zoo."""
 
 import sys
 
 import typer
 
+from hmz_backend.cli.audit import audit
 from hmz_backend.cli.serve import serve
 from hmz_backend.cli.triton import triton
 from hmz_backend.cli.users import users
@@ -16,6 +17,7 @@ app.command()(serve)
 app.command()(check)
 app.add_typer(zoo, name="zoo")
 app.add_typer(users, name="users")
+app.add_typer(audit, name="audit")
 app.add_typer(triton, name="triton")
 
 

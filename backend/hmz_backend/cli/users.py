@@ -1,25 +1,22 @@
 """`hmz-backend users`: who was here, and who must not come any more."""
 
-from collections.abc import Callable
-from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import typer
 from rich.markup import escape
 from rich.table import Table
 from sqlalchemy import Connection
 
-from hmz_backend.database.connection import open_database
+from hmz_backend.audit.entry import Entry, What, operator
+from hmz_backend.audit.trail import append
+from hmz_backend.cli.database_work import Config, in_database
 from hmz_backend.identity import person_records
 from hmz_backend.identity.person_records import KnownPerson, Person
-from hmz_backend.settings import load_settings
 from napari_hmz.cli.tables import show_table
 from napari_hmz.errors import NotFound, RequestError
 
-T = TypeVar("T")
 users = typer.Typer(no_args_is_help=True, help="Who was here, and who must not come any more.")
 
-Config = Annotated[Path | None, typer.Option(help="TOML file with settings.")]
 Subject = Annotated[str, typer.Argument(help="The person, as `users list` names them.")]
 Issuer = Annotated[
     str | None,
@@ -33,7 +30,7 @@ def list_users(config: Config = None) -> None:
     table = Table(box=None)
     for name in ("subject", "name", "issuer", "first seen", "last seen", "suspended", "groups"):
         table.add_column(name, no_wrap=name in ("subject", "issuer"))
-    for one in _done(config, person_records.everyone):
+    for one in in_database(config, person_records.everyone):
         times = (one.first_seen, one.last_seen, one.suspended_at or "")
         texts = (escape(one.subject), escape(one.name), escape(one.issuer))
         table.add_row(*texts, *times, str(len(one.groups)))
@@ -50,9 +47,10 @@ def suspend(subject: Subject, issuer: Issuer = None, config: Config = None) -> N
     def work(connection: Connection) -> Person:
         person = _named(connection, subject, issuer, may_be_new=True)
         person_records.suspend(connection, person)
+        _record(connection, "person.suspended", person)
         return person
 
-    typer.echo("Suspended: {1} of {0}.".format(*_done(config, work)))
+    typer.echo("Suspended: {1} of {0}.".format(*in_database(config, work)))
 
 
 @users.command()
@@ -63,9 +61,10 @@ def restore(subject: Subject, issuer: Issuer = None, config: Config = None) -> N
         person = _named(connection, subject, issuer)
         if not person_records.restore(connection, person):
             raise RequestError(f"{person[1]} of {person[0]} is not suspended.")
+        _record(connection, "person.restored", person)
         return person
 
-    typer.echo("Restored: {1} of {0}.".format(*_done(config, work)))
+    typer.echo("Restored: {1} of {0}.".format(*in_database(config, work)))
 
 
 def _named(
@@ -87,14 +86,11 @@ def _named(
     return found[0].issuer, found[0].subject
 
 
+def _record(connection: Connection, what: What, person: Person) -> None:
+    """Keep who has done this in the audit trail."""
+    issuer, subject = person
+    append(connection, Entry(what, operator(), thing=subject, more={"issuer": issuer}))
+
+
 def _is_of(one: KnownPerson, issuer: str | None) -> bool:
     return issuer is None or one.issuer == issuer.removesuffix("/")
-
-
-def _done(config: Path | None, work: Callable[[Connection], T]) -> T:
-    engine = open_database(load_settings(config).database_address)
-    try:
-        with engine.begin() as connection:
-            return work(connection)
-    finally:
-        engine.dispose()

@@ -33,9 +33,9 @@ class Database:
         """Return what `query` finds; it runs in a thread."""
         return await asyncio.to_thread(self._read, query)
 
-    async def write(self, operation: Operation) -> None:
-        """Return once `operation` is committed; raises DiskFull if it cannot be."""
-        await self.writer.write(operation)
+    async def write(self, *operations: Operation, last: Operation | None = None) -> None:
+        """Return once all is committed, `last` at the end; raises DiskFull if it cannot be."""
+        await self.writer.write(*operations, last=last)
 
     def close(self) -> None:
         """Commit what waits and close all connections."""

@@ -1,6 +1,14 @@
 """The tables; a change here needs a migration in `alembic/versions`."""
 
-from sqlalchemy import Float, ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint, false
+from sqlalchemy import (
+    BigInteger,
+    Float,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    UniqueConstraint,
+    false,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -150,3 +158,29 @@ class TokenRow(Base):
     created_at: Mapped[str]
     expires_at: Mapped[str]
     used_at: Mapped[str | None]
+
+
+class AuditRow(Base):
+    """One record of the audit trail; triggers refuse to change it, and to remove it unannounced."""
+
+    __tablename__ = "audit"
+    __table_args__ = (Index("audit_by_time", "at"),)
+
+    number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    at: Mapped[str]
+    body: Mapped[str]
+    """Canonical JSON."""
+    digest: Mapped[str]
+    """SHA-256 of the body."""
+
+
+class AuditHeadRow(Base):
+    """Where the audit trail ends: one row, locked by whoever adds a record."""
+
+    __tablename__ = "audit_head"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    number: Mapped[int] = mapped_column(BigInteger)
+    digest: Mapped[str]
+    removed_until: Mapped[int] = mapped_column(BigInteger)
+    """Records up to this number may be removed."""

@@ -2,13 +2,15 @@
 
 Callers on the event loop hand over a function on a connection and await its commit; while one
 transaction is being synced to disk the next ones gather, so that many writes cost few commits.
-Order is kept: what was handed over first is committed first.
+Order is kept: what was handed over first is committed first. What takes a lock that all processes
+want comes at the end of the transaction: so it is held for a moment, and nobody who holds it waits
+for another lock.
 """
 
 import asyncio
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, Engine
@@ -22,7 +24,8 @@ LARGEST_BATCH = 500
 
 @dataclass(slots=True)
 class _Job:
-    operation: Operation
+    operations: Sequence[Operation]
+    last: Operation | None
     loop: asyncio.AbstractEventLoop
     done: "asyncio.Future[None]"
 
@@ -46,8 +49,15 @@ class Writer:
         self._thread = threading.Thread(target=self._work, name="hmz-writer", daemon=True)
         self._thread.start()
 
-    async def write(self, operation: Operation) -> None:
-        """Return once `operation` is committed.
+    async def write(self, *operations: Operation, last: Operation | None = None) -> None:
+        """Return once all of `operations` are committed, in one transaction.
+
+        Parameters
+        ----------
+        *operations
+            What is written, in this order.
+        last
+            What is written in the same transaction after everything else, also that of others.
 
         Raises
         ------
@@ -56,7 +66,7 @@ class Writer:
         """
         loop = asyncio.get_running_loop()
         done: asyncio.Future[None] = loop.create_future()
-        self._jobs.put(_Job(operation, loop, done))
+        self._jobs.put(_Job(operations, last, loop, done))
         await done
 
     def close(self) -> None:
@@ -88,8 +98,8 @@ class Writer:
     def _commit(self, batch: list[_Job]) -> bool:
         try:
             with self.engine.begin() as connection:
-                for job in batch:
-                    job.operation(connection)
+                for operation in _ordered(batch):
+                    operation(connection)
         except Exception as error:  # noqa: BLE001 # whatever it is, its caller gets it
             if len(batch) == 1:
                 _settle(batch[0], _explained(error))
@@ -97,6 +107,12 @@ class Writer:
         for job in batch:
             _settle(job, None)
         return True
+
+
+def _ordered(batch: Sequence[_Job]) -> Iterator[Operation]:
+    for job in batch:
+        yield from job.operations
+    yield from (job.last for job in batch if job.last is not None)
 
 
 def _explained(error: Exception) -> Exception:

@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from hmz_backend.audit.keeper import AuditKeeper
 from hmz_backend.identity.admission import Admission, scope_of
 from hmz_backend.identity.protocol import Credential, Principal
 from hmz_backend.kserve.facade import Facade
@@ -25,6 +26,8 @@ class Services:
     ----------
     identity
         Lets callers in, or not, and makes tokens for them.
+    audit
+        Writes down what they do.
     pace
         How many requests one caller may make.
     catalogue, volumes, runs
@@ -36,6 +39,7 @@ class Services:
     """
 
     identity: Admission
+    audit: AuditKeeper
     pace: RequestPace
     catalogue: Catalogue
     volumes: Volumes

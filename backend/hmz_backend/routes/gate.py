@@ -21,6 +21,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from hmz_backend.request_id import enter_request
 from hmz_backend.routes.problems import on_error
 from napari_hmz.errors import AddressRefused, ClientTooOld, HmzError
 from napari_hmz.schema import wire
@@ -56,6 +57,7 @@ class Gate:
         number = given if _GOOD_ID.fullmatch(given) else token_hex(8)
         state: MutableMapping[str, Any] = scope.setdefault("state", {})
         state["request_id"] = number
+        enter_request(number)
         answer = _Answer(send, number)
         started_s = time.monotonic()
         try:

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from hmz_backend.cli.users import users as commands
 from hmz_backend.database.access import Database
+from hmz_backend.database.writer import Operation
 from hmz_backend.identity import person_records
 from hmz_backend.identity.people import NOTE_S, People
 from hmz_backend.identity.protocol import Principal
@@ -65,10 +66,10 @@ def test_it_is_noted_now_and_then_only_and_nobody_without_a_name(database: Datab
     written = 0
     inner = database.writer.write
 
-    async def counted(operation: object) -> None:
+    async def counted(*operations: Operation, last: Operation | None = None) -> None:
         nonlocal written
         written += 1
-        await inner(operation)  # type: ignore[arg-type] # handed on
+        await inner(*operations, last=last)
 
     async def check() -> None:
         database.writer.write = counted  # type: ignore[method-assign] # counts
