@@ -1,5 +1,6 @@
 """Volumes that are larger than their room: they pass through, and nothing else changes."""
 
+import itertools
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -77,6 +78,23 @@ def test_a_second_run_has_everything_sent_again(tmp_path: Path, engine: FakeEngi
             assert run.state == "done"
             assert set(user.sent) >= {f"c/{z}/{y}/{x}" for z, y, x in np.ndindex(3, 4, 3)}
             user.sent.clear()
+
+
+def test_an_image_stored_by_planes_passes_through_slab_by_slab(
+    tmp_path: Path, engine: FakeEngine
+) -> None:
+    image = np.random.default_rng(5).integers(0, 256, (64, 50, 44)).astype("uint8")
+    four_slabs = 4 * 12
+    with tight(tmp_path, engine, staging_quota_bytes=four_slabs * CHUNK_BYTES) as user:
+        user.array = image
+        user.more["together"] = {"z": 8, "y": 50, "x": 44}
+        assert user.announce().request.mode == "stream"
+        run = user.finish(user.start("copy", block=BLOCK).id)
+        assert run.state == "done"
+        assert len(user.sent) == len(set(user.sent)) == 2 * four_slabs
+        slabs = [int(key.split("/")[1]) for key in user.sent]
+        latest = itertools.accumulate(slabs, max)
+        assert all(slab >= last - 1 for slab, last in zip(slabs, latest, strict=True))
 
 
 def test_runs_that_follow_other_orders_all_get_on(

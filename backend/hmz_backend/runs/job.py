@@ -164,4 +164,4 @@ class Job:
 
     @cached_property
     def _order(self) -> NDArray[np.int64]:
-        return run_order(self.brief.plan)
+        return run_order(self.brief.plan, self.feeds[0].source.together)

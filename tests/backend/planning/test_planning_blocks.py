@@ -242,6 +242,25 @@ def test_the_order_as_an_array_is_that_of_the_blocks(plan: Plan) -> None:
     assert run_order(plan).tolist() == [block.index for block in blocks(plan)]
 
 
+@EXAMPLES
+@given(plans(), st.data())
+def test_blocks_of_a_slab_follow_each_other_in_the_same_order(
+    plan: Plan, data: st.DataObject
+) -> None:
+    extents_of_slab: Sizes = {axis: data.draw(st.integers(1, 30)) for axis in plan.region}
+    order = run_order(plan, extents_of_slab).tolist()
+
+    def slab(index: int) -> tuple[int, ...]:
+        core = block_at(plan, index).core
+        return tuple(core[axis][0] // extents_of_slab[axis] for axis in plan.grid)
+
+    slabs = [slab(index) for index in order]
+    assert len(list(itertools.groupby(slabs))) == len(set(slabs))
+    for wanted in set(slabs):
+        inside = [index for index in run_order(plan).tolist() if slab(index) == wanted]
+        assert [index for index in order if slab(index) == wanted] == inside
+
+
 def test_block_order_stays_local() -> None:
     plan = a_plan(a_model(), an_image({"z": 64, "y": 64, "x": 64}), block={"z": 8, "y": 8, "x": 8})
     order = [block.position for block in blocks(plan)]
