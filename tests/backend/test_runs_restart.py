@@ -212,3 +212,27 @@ def test_a_run_that_was_done_is_looked_at_if_it_may_not_have_reached_the_disk(
     assert stored(folder, runs[0]) == expected
     assert not (folder / "runs" / runs[0] / "work").exists()
     assert stored(folder, runs[1]) != expected  # settled: never looked at again
+
+
+def test_a_run_that_goes_on_after_its_end_says_so_before_anyone_asks(tmp_path: Path) -> None:
+    """Or its client takes it for done, and does not send what was lost of the image."""
+    folder = tmp_path / "data"
+    with LiveBackend(folder, FakeEngine(MODELS), CARDS) as live, live.client() as http:
+        user = User(http, image(), CHUNKS)
+        user.announce()
+        runs = [user.finish(user.start("copy", block=BLOCK).id).id for _ in range(2)]
+    expected = stored(folder, runs[0])
+    for run in runs:  # as a loss of power leaves it before the outputs were synced
+        (folder / "runs" / run / "work").mkdir()
+        (folder / "runs" / run / "outputs" / "out" / "c" / "1" / "2" / "3").unlink()
+    for chunk in (folder / "volumes").rglob("c/*/*/*"):
+        chunk.write_bytes(cut(chunk.read_bytes()))
+    changes = {"runs_at_once": 1}  # the second waits behind the first, which waits for its image
+    again = LiveBackend(folder, FakeEngine(MODELS), CARDS, changes)
+    with again, again.client() as http:
+        user = User(http, image(), CHUNKS)
+        user.announce()
+        assert [user.get(run).state == "done" for run in runs] == [False, False]
+        assert user.get(runs[1]).results == ()
+        assert [user.finish(run).state for run in runs] == ["done", "done"]
+    assert [stored(folder, run) for run in runs] == [expected] * 2

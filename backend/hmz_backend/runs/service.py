@@ -21,7 +21,7 @@ from hmz_backend.runs.brief import Brief
 from hmz_backend.runs.clock import now
 from hmz_backend.runs.entrance import Entrance
 from hmz_backend.runs.folder import RunFolder
-from hmz_backend.runs.log import follow
+from hmz_backend.runs.log import RunLog, follow
 from hmz_backend.runs.opening import lay_out
 from hmz_backend.runs.parts import Parts
 from hmz_backend.runs.planner import Planner
@@ -94,8 +94,11 @@ class RunService:
         found = await self.parts.database.read(lambda c: records.open_runs(c, unsettled))
         for owner, run in found:
             run_log = self.under_way.log(run.id)
-            await run_log.take_up()
-            self.under_way.begin(owner, run, run_log)
+            if run.state in ENDED:  # done, it seemed; whoever attaches must know that it goes on
+                await self._begin_again(owner, run, run_log)
+            else:
+                await run_log.take_up()
+                self.under_way.begin(owner, run, run_log)
 
     async def stop(self) -> None:
         """Leave all runs as they are; `start` takes them up again."""
@@ -181,10 +184,7 @@ class RunService:
             await self.under_way.wound_up(run)
             owner, found = await self._found(caller, run, Right.CONTINUE)
             if found.state in RESUMABLE and not self.under_way.is_active(run):
-                await run_log.take_up()
-                state = StateKeeper(found, run_log)
-                await state.queue_again()
-                self.under_way.begin(owner, state.run, run_log)
+                await self._begin_again(owner, found, run_log)
         return await self.get(caller, run)
 
     async def remove(self, caller: Principal, run: str) -> None:
@@ -255,6 +255,13 @@ class RunService:
                     remedy="Run it again; what is still held of the image is not sent again.",
                 ) from error
             raise NotFound(f"Output {name} has no chunk {key[:80]}.") from error
+
+    async def _begin_again(self, owner: Principal, run: Run, run_log: RunLog) -> None:
+        """Take the end of a run back, and drive it on."""
+        await run_log.take_up()
+        state = StateKeeper(run, run_log)
+        await state.queue_again()
+        self.under_way.begin(owner, state.run, run_log)
 
     async def _found(self, caller: Principal, run: str, need: Right) -> tuple[Principal, Run]:
         """Return a run and its owner; raises as `check_right`."""
