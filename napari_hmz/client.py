@@ -37,10 +37,11 @@ from napari_hmz.sources import Source, open_source
 from napari_hmz.transfer import Traffic, Upload, Uploads, lanes
 from napari_hmz.unfinished import (
     RESUMABLE,
+    Images,
     check_same,
     given_image,
+    goes_on,
     images_of,
-    needs_image,
     unfinished_run,
     unknown_run,
 )
@@ -235,7 +236,7 @@ class Client(Calls):
             Let a run that was cancelled or has failed go on from what is finished of it.
         source
             The image, as `run` takes it, where only memory holds it or its place is not known;
-            looked at only if parts of it are still to be sent.
+            looked at only if the run goes on.
 
         Raises
         ------
@@ -247,18 +248,17 @@ class Client(Calls):
         run, record = self.info(run_id), self._records.get(run_id)
         pieces_bytes = self._settings.memory.pieces_bytes
         first = None
-        if source is not None and needs_image(run, resume=resume):
+        if source is not None and goes_on(run, resume=resume):
             volume = self._http.get(wire.volume(run.request.volume), Volume)
             first = given_image(source, record, run, volume.request, pieces_bytes)
-        sources = images_of(record, run, first, resume=resume, pieces_bytes=pieces_bytes)
-        if sources is not None:
-            own = [each for each in sources.by_volume(run.request).values() if each is not source]
+        images = images_of(record, run, first, resume=resume, pieces_bytes=pieces_bytes)
+        if images.sources is not None:
+            opened = images.sources.by_volume(run.request).values()
             with self._lock:
-                self._sources += own
+                self._sources += [each for each in opened if each is not source]
         place = output or (record.output if record else None)
-        is_copied = sources is not None and record is not None and record.with_image
-        image = sources.first if sources is not None and is_copied else None
-        return self._taken_up(run, sources, place, image, resume=resume)
+        is_copied = record is not None and record.with_image
+        return self._taken_up(run, images, place, with_image=is_copied, resume=resume)
 
     def record(self, run_id: str) -> RunRecord | None:
         """Return what this machine remembers of a run; none if it did not start it."""
@@ -308,26 +308,26 @@ class Client(Calls):
             raise unknown_run(output, left, self.url) from error
         check_same(output, run, request, with_image=with_image)
         self._remember(run, sources, output, with_image=with_image)
-        image = sources.first if with_image else None
-        return self._taken_up(run, sources, output, image, resume=True)
+        return self._taken_up(run, Images(sources), output, with_image=with_image, resume=True)
 
     def _taken_up(
         self,
         run: schema.Run,
-        sources: RunSources | None,
+        images: Images,
         place: str | Path | None,
-        image: Source | None,
         *,
+        with_image: bool,
         resume: bool,
     ) -> Run:
-        writer = None
+        sources, writer = images.sources, None
         if place is not None:  # first: nothing is computed for an output that cannot be written
             card = self.card_of(run)
+            image = sources.first if sources is not None and with_image else None
             writer = OmeZarrOutput(Path(place), run, image=image, card=card, overwrite=False)
             self._records.told(place)
         if resume and run.state in RESUMABLE:
             run = self._http.ask(wire.resume(run.id), None, schema.Run)
-        traffic = Traffic()
+        traffic = Traffic(images.lack)
         return self._started(run, self._upload(run, sources, traffic), traffic, writer)
 
     def _forecast(

@@ -4,6 +4,7 @@ Threads: the methods may be called from any thread. The transfers have threads o
 (`transfer`); nothing is called back in the caller's.
 """
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,6 +25,7 @@ from napari_hmz.schema import AxisName, ChunkDone, Event, Focus, Interval, slice
 from napari_hmz.standing import Gauge, Standing
 from napari_hmz.transfer import Download, FetchedChunk, OutputStore, Traffic, Upload, run_events
 
+log = logging.getLogger(__name__)
 _SLICE_S = 0.5  # so that Ctrl-C is heard while a thread is waited for
 _GRACE_S = 10.0
 
@@ -100,8 +102,9 @@ class Run:
             traffic=self.transfer,
             threads=threads,
             patience_s=patience_s,
+            heard=self._gauge.note,
         )
-        self._following = False
+        self._following, self._lack_told = False, False
         if output is not None:
             self._follow()
 
@@ -288,7 +291,15 @@ class Run:
                 return True
             if time.monotonic() >= deadline:
                 return False
+            self._tell_lack()
         return True
+
+    def _tell_lack(self) -> None:
+        """Say once that the run waits for what cannot be sent from here: it may wait for ever."""
+        lack = "" if self._lack_told else self._gauge.standing().lack
+        if lack:
+            self._lack_told = True
+            log.warning("%s", lack)
 
     @property
     def _upload_error(self) -> HmzError | None:

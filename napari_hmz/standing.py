@@ -62,6 +62,10 @@ class Carrier(Protocol):
     def counts(self) -> Counts:
         """All figures of one moment."""
 
+    @property
+    def lack(self) -> str:
+        """Why nothing of the image can travel from here, and what helps; empty if it can."""
+
 
 @dataclass(frozen=True, slots=True)
 class Standing:
@@ -85,6 +89,8 @@ class Standing:
         Its place in the backend's queue, 1 is next; 0 while it does not wait there.
     wait_s
         How long until its turn; none while nobody can tell.
+    lack
+        While it waits for its image: why this process cannot send that, and what helps.
     """
 
     doing: Doing
@@ -99,6 +105,7 @@ class Standing:
     seconds_left: float | None = None
     position: int = 0
     wait_s: float | None = None
+    lack: str = ""
 
     @property
     def words(self) -> str:
@@ -143,9 +150,9 @@ class Gauge:
         """Return where the run stands now."""
         now_s, counts, progress = self.clock(), self.traffic.counts, self.progress
         began_s, before = self._sample(now_s, counts)
-        elapsed_s = max(now_s - began_s, 1.0)
+        elapsed_s, doing = max(now_s - began_s, 1.0), self._doing(before, counts)
         return Standing(
-            doing=self._doing(before, counts),
+            doing=doing,
             blocks_done=progress.blocks_done,
             blocks_total=progress.blocks_total,
             voxels_done=progress.voxels_done,
@@ -157,6 +164,7 @@ class Gauge:
             seconds_left=progress.seconds_left if self.state == "running" else None,
             position=progress.position,
             wait_s=progress.wait_s,
+            lack=self.traffic.lack if doing == "image" else "",
         )
 
     def _sample(self, now_s: float, counts: Counts) -> tuple[float, Counts]:
@@ -193,6 +201,7 @@ class _Nothing:
     bytes_down: int = 0
     reading_s: float = 0.0
     sending_s: float = 0.0
+    lack: str = ""
 
     @property
     def counts(self) -> Counts:

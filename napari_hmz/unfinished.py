@@ -5,7 +5,9 @@ again, at the same place, wants the rest of it; whoever asks for another one the
 """
 
 import json
+from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -73,10 +75,30 @@ def unknown_run(path: Path, run: str, url: str) -> OutputExists:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Images:
+    """The images of a run that is attached to.
+
+    Parameters
+    ----------
+    sources
+        None: they cannot be read on this machine.
+    lack
+        Why not, of a run that goes on; it may be that nothing of them is needed any more.
+    """
+
+    sources: RunSources | None = None
+    lack: HmzError | None = None
+
+
+def goes_on(run: schema.Run, *, resume: bool) -> bool:
+    """Return whether a run computes, once it is attached to."""
+    return run.state not in ENDED or (resume and run.state in RESUMABLE)
+
+
 def needs_image(run: schema.Run, *, resume: bool) -> bool:
     """Return whether parts of a run's image are still to be sent, once it is attached to."""
-    goes_on = run.state not in ENDED or (resume and run.state in RESUMABLE)
-    return goes_on and lacks_image(run)
+    return goes_on(run, resume=resume) and lacks_image(run)
 
 
 def given_image(
@@ -102,15 +124,11 @@ def given_image(
     HmzError
         If it cannot be opened.
     """
-    known = None
     if record is not None and record.source is not None:
-        fingerprint = run.provenance.source_fingerprint
         with suppress(HmzError):  # then what is given has to do
-            known = _reopened(
-                record.source, fingerprint, run, is_needed=False, pieces_bytes=pieces_bytes
+            return _reopened(
+                record.source, run.provenance.source_fingerprint, run, pieces_bytes=pieces_bytes
             )
-    if known is not None:
-        return known
     source = open_source(
         _level(thing, tuple(volume.shape[axis] for axis in volume.axes)),
         axes=volume.axes,
@@ -145,8 +163,10 @@ def images_of(
     *,
     resume: bool,
     pieces_bytes: int,
-) -> RunSources | None:
-    """Return the images of a run that is attached to; None if they are not needed any more.
+) -> Images:
+    """Return the images of a run that is attached to.
+
+    They are opened even if all is sent: a part may be lost at the backend, and wanted again.
 
     Parameters
     ----------
@@ -160,63 +180,64 @@ def images_of(
     Raises
     ------
     Conflict
-        If an image is needed, and is another one by now, or nobody here knows where it is.
+        If an image is needed, and is another one by now, or nobody here knows where it is. The
+        latter is none as long as the run goes on: another machine may be sending it.
     HmzError
         If it is needed and cannot be opened.
     """
-    is_needed = needs_image(run, resume=resume)
+    origins = ({} if record is None else {"": record.source} | record.inputs).items()
+    known = {name: origin for name, origin in origins if origin is not None}
     used = run.provenance.inputs
-    known = {} if record is None else {"": record.source} | record.inputs
-    wanted = {n: used[n].fingerprint for n in used}
+    wanted = {name: used[name].fingerprint for name in used}
     if first is None:
         wanted = {"": run.provenance.source_fingerprint} | wanted
-    if any(known.get(name) is None for name in wanted):
-        if is_needed and resume and run.state in RESUMABLE:
-            raise _without_image(run)
-        return None
+    is_known = known.keys() >= wanted.keys()
+    try:
+        return Images(_opened(known, wanted, run, first, pieces_bytes))
+    except HmzError as error:
+        revives = resume and run.state in RESUMABLE
+        if needs_image(run, resume=resume) and (is_known or revives):
+            raise
+        return Images(lack=error if goes_on(run, resume=resume) else None)
+
+
+def _opened(
+    known: Mapping[str, Origin],
+    wanted: Mapping[str, str],
+    run: schema.Run,
+    first: Source | None,
+    pieces_bytes: int,
+) -> RunSources:
+    """Open the images of these fingerprints, all or none; raises as `images_of`."""
     found: dict[str, Source] = {} if first is None else {"": first}
-    for name, fingerprint in wanted.items():
-        origin = known[name]
-        source = None
-        if origin is not None:
-            source = _reopened(
-                origin, fingerprint, run, is_needed=is_needed, pieces_bytes=pieces_bytes
-            )
-        if source is None:
-            for each in found.values():
-                each.close()
-            return None
-        found[name] = source
+    try:
+        for name, fingerprint in wanted.items():
+            if name not in known:
+                raise _without_image(run)
+            found[name] = _reopened(known[name], fingerprint, run, pieces_bytes=pieces_bytes)
+    except HmzError:
+        for each in found.values():
+            each.close()
+        raise
     return RunSources(found.pop(""), found)
 
 
-def _reopened(
-    origin: Origin, fingerprint: str, run: schema.Run, *, is_needed: bool, pieces_bytes: int
-) -> Source | None:
-    """Open an image again; None if it is another one by now, or away, and is not needed."""
-    try:
-        source = reopen(origin, pieces_bytes=pieces_bytes)
-    except HmzError:
-        if is_needed:
-            raise
-        return None
+def _reopened(origin: Origin, fingerprint: str, run: schema.Run, *, pieces_bytes: int) -> Source:
+    """Open an image again; raises `Conflict` if it is another one by now."""
+    source = reopen(origin, pieces_bytes=pieces_bytes)
     if source.request.fingerprint == fingerprint:
         return source
     source.close()
-    if is_needed:
-        raise Conflict(
-            f"{origin.address} has changed since run {run.id} was started.",
-            remedy="Cancel the run and start it again.",
-        )
-    return None
+    raise Conflict(
+        f"{origin.address} has changed since run {run.id} was started.",
+        remedy="Cancel the run and start it again.",
+    )
 
 
 def _without_image(run: schema.Run) -> Conflict:
-    left = run.progress.chunks_needed - run.progress.chunks_held
-    parts = f"{left} parts" if left > 0 else "parts"
     return Conflict(
-        f"Run {run.id} still needs {parts} of its image {run.provenance.source_name!r}, and this"
-        " machine does not know where that is.",
+        f"This machine does not know where the image {run.provenance.source_name!r} of run {run.id}"
+        " is, so it cannot send what is missing of that.",
         remedy="Attach on the machine that started the run, or give the image (in napari its layer,"
         " in Python `source`); or run the same again with it: what was sent is not sent again.",
     )

@@ -106,6 +106,7 @@ class Bar:
 
     def __init__(self, gauge: Gauge, console: Console) -> None:
         self._settled = False
+        self._lack = ""
         self._bar = Progress(
             _Told(gauge, self._doing),
             BarColumn(),
@@ -119,6 +120,9 @@ class Bar:
         """Draw the bar anew."""
         total = standing.blocks_total or None
         self._bar.update(self._task, total=total, completed=standing.blocks_done)
+        if standing.lack and not self._lack:  # once
+            self._lack = standing.lack
+            self._bar.console.print(Text(f"note: {self._lack}"))
 
     def settle(self) -> None:
         """Say what is left to do."""
@@ -174,6 +178,8 @@ class Lines:
             self._shown.add(standing.doing)
             self._shown_at_s = now_s
             typer.echo(self._line(standing), err=True)
+            if standing.lack and not self._as_json:  # there it stands in the document
+                typer.echo(f"note: {standing.lack}", err=True)
 
     def _line(self, standing: Standing) -> str:
         if self._as_json:

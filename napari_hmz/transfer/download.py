@@ -22,7 +22,7 @@ from napari_hmz import errors
 from napari_hmz.errors import HmzError
 from napari_hmz.http import Http
 from napari_hmz.patience import Patience
-from napari_hmz.schema import ChunkDone, OutputArray, extents, slices, wire
+from napari_hmz.schema import ChunkDone, Event, OutputArray, extents, slices, wire
 from napari_hmz.transfer.run_events import run_events
 from napari_hmz.transfer.traffic import Traffic
 from napari_hmz.transfer.workers import Workers
@@ -93,6 +93,8 @@ class Download:
         How many chunks are fetched at the same time.
     patience_s
         How long a lost connection is waited for.
+    heard
+        Called with every event.
     """
 
     def __init__(
@@ -106,9 +108,10 @@ class Download:
         wants: Callable[[ChunkDone], bool] = lambda done: done.final,
         threads: int = 4,
         patience_s: float = 600.0,
+        heard: Callable[[Event], object] = lambda _: None,
     ) -> None:
         self.error: HmzError | None = None
-        self._http, self._run_id, self._sink = http, run_id, sink
+        self._http, self._run_id, self._sink, self._heard = http, run_id, sink, heard
         self._outputs = {output.name: output for output in outputs}
         self._documents: Mapping[str, bytes] = {}
         self._traffic, self._wants = traffic, wants
@@ -141,6 +144,7 @@ class Download:
         try:
             self._documents = {name: self._document(name) for name in self._outputs}
             for event in run_events(self._http, self._run_id, patience=self._patience):
+                self._heard(event)
                 if isinstance(event, ChunkDone) and event.output in self._outputs:
                     self._enqueue(event)
             self._workers.finish()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
+from napari_hmz.errors import HmzError
 from napari_hmz.link_rate import LinkMeter
 
 
@@ -65,9 +66,17 @@ class Meter:
 
 
 class Traffic:
-    """Counts from many threads."""
+    """Counts from many threads.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    lack
+        Why nothing of the image can travel from here; None if it can.
+    """
+
+    def __init__(self, lack: HmzError | None = None) -> None:
+        self.lack = "" if lack is None else f"{lack.detail} {lack.remedy}".strip()
+        """The same in words; empty if it can."""
         self.reading = Meter()
         """Runs while a chunk to be sent is read and encoded."""
         self.sending = Meter()

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from napari_hmz import schema
 from napari_hmz.cli.follow import Bar, Lines, follow
-from napari_hmz.errors import RunFailed
+from napari_hmz.errors import Conflict, RunFailed
 from napari_hmz.schema import Event, Progress, Progressed, StateChanged
 from napari_hmz.standing import Gauge, Standing
 from napari_hmz.testing.fake_run import fake_run
@@ -131,6 +131,28 @@ def test_a_bar_for_a_terminal() -> None:
     shown = screen.getvalue()
     for words in ("25%", "2.5 M voxels/s", "1 min 15 s left", "↑ 2.0 KiB", "writing the output"):
         assert words in shown
+
+
+def test_who_cannot_send_the_image_is_told_so(capsys: pytest.CaptureFixture[str]) -> None:
+    """Or one waits for ever, and does not know for what."""
+    run = Scripted()
+    run.transfer = Traffic(Conflict("The image is not here.", remedy="Give it."))
+    follow(run)
+    lines = capsys.readouterr().err.splitlines()
+    place = lines.index("note: The image is not here. Give it.")
+    assert "waiting for the image" in lines[place - 1]
+    follow(run, as_json=True)
+    documents = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    lacks = [each["doing"] for each in documents if each["lack"]]
+    assert lacks == ["image"]
+
+
+def test_a_bar_names_once_what_cannot_be_sent() -> None:
+    screen, waits = io.StringIO(), Standing("image", lack="The image is not here.")
+    with Bar(Gauge(Traffic()), Console(file=screen, force_terminal=True, width=140)) as bar:
+        for _ in range(3):
+            bar.show(waits)
+    assert screen.getvalue().count("note: The image is not here.") == 1
 
 
 def test_lines_name_what_a_run_waits_for(capsys: pytest.CaptureFixture[str]) -> None:

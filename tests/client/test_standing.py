@@ -12,7 +12,7 @@ class Scale:
     """A carrier and a clock that the test turns."""
 
     def __init__(self) -> None:
-        self.now_s, self.counts = 0.0, Counts()
+        self.now_s, self.counts, self.lack = 0.0, Counts(), ""
 
     def clock(self) -> float:
         return self.now_s
@@ -90,3 +90,12 @@ def test_only_states_and_progress_tell_where_a_run_stands() -> None:
         ChunkDone(number=3, output="o", key="c/0", region={}, final=True, digest="")
     )
     assert read.note(StateChanged(number=4, state="done"))
+
+
+@pytest.mark.parametrize(("waiting_for", "lack"), [("chunks", "The disk is away."), ("", "")])
+def test_what_cannot_be_sent_is_named_while_it_is_awaited(waiting_for: Waiting, lack: str) -> None:
+    scale = Scale()
+    scale.lack = "The disk is away."
+    standing = gauge(scale, waiting_for=waiting_for).standing()
+    assert standing.lack == lack
+    assert standing.document()["lack"] == lack

@@ -101,6 +101,22 @@ def test_the_image_is_taken_from_whoever_has_it(
     np.testing.assert_array_equal(np.asarray(again.array()[...]), labels_of(image))
 
 
+def test_who_has_no_image_is_told_so(
+    left: tuple[str, NDArray[Any]],
+    backend: BackendProcess,
+    connected: Connect,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    run_id, _ = left
+    run = connected(backend).attach(run_id)
+    until(lambda: run.info().progress.waiting_for == "chunks")
+    assert run.wait(1.5).state == "running"
+    until(lambda: run.wait(0.6).state == "running" and "does not know where" in caplog.text)
+    assert caplog.text.count("does not know where") == 1
+    assert "give the image" in run.standing().lack
+    run.cancel()
+
+
 def test_what_is_finished_of_a_cancelled_run_is_shown(
     left: tuple[str, NDArray[Any]], backend: BackendProcess, connected: Connect
 ) -> None:

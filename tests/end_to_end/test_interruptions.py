@@ -201,6 +201,31 @@ def test_a_killed_backend_goes_on_where_it_was(
     np.testing.assert_array_equal(run.array()[...], labels_of(image))
 
 
+def test_what_is_lost_with_the_power_after_the_last_word_is_sent_again(
+    *,
+    own_backend: BackendProcess,
+    connected: Callable[..., Client],
+    blobs: MakeBlobs,
+    labels_of: Callable[..., Array],
+    written: Callable[[Path], Array],
+    zarr_of: Callable[..., Path],
+    tmp_path: Path,
+) -> None:
+    image = blobs()
+    first = connected(own_backend).run("components", zarr_of(image), parameters=THRESHOLD)
+    first.wait(120)
+    own_backend.kill()
+    data = own_backend.folder / "data"
+    (data / "runs" / first.id / "work").mkdir(exist_ok=True)  # as before its outputs were synced
+    for path in (*data.glob("runs/*/outputs/*/c/*/*/*"), *data.glob("volumes/*/array/c/*/*/*")):
+        os.truncate(path, path.stat().st_size // 2)
+    own_backend.start()
+    second = connected(own_backend).attach(first.id, tmp_path / "out.ome.zarr")
+    assert second.wait(120).state == "done"
+    assert second.transfer.chunks_up > 0
+    np.testing.assert_array_equal(written(tmp_path / "out.ome.zarr"), labels_of(image))
+
+
 def test_ctrl_c_leaves_the_run_alone_and_says_how_to_return(
     *,
     backend: BackendProcess,

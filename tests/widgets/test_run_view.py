@@ -14,10 +14,10 @@ from hmz_widgets.bridge import Bridge
 from hmz_widgets.layers import picture
 from hmz_widgets.run_view import RunView
 from hmz_widgets.status import StatusView
-from napari_hmz.live import Begun, Ended, Filled, blank
+from napari_hmz.live import Advanced, Begun, Ended, Filled, blank
 from napari_hmz.results import OutputWriter
 from napari_hmz.schema import OutputArray, Run, Sizes, full_region
-from napari_hmz.standing import Gauge
+from napari_hmz.standing import Gauge, Standing
 from napari_hmz.testing.fake_client import FakeRun
 from napari_hmz.testing.fake_run import fake_run
 from napari_hmz.transfer import Traffic
@@ -132,3 +132,14 @@ def test_nothing_is_offered_to_do_with_a_preview(qtbot: QtBot, tmp_path: Path) -
     qtbot.addWidget(shown.status.native)
     shown.end(qtbot)
     assert shown.status.next_button.isHidden()
+
+
+def test_who_cannot_send_the_image_is_told_while_it_is_awaited(
+    qtbot: QtBot, tmp_path: Path
+) -> None:
+    shown = Shown(tmp_path / "o.ome.zarr", in_file=False)
+    shown.view.take(Advanced(Standing("image", lack="The image is not here.")))
+    assert "The image is not here." in shown.status.message
+    shown.view.take(Advanced(Standing("computing")))  # another machine has sent it
+    assert not shown.status.message
+    shown.end(qtbot)

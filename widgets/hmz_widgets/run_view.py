@@ -58,6 +58,8 @@ class RunView:
         self._outputs: dict[str, OutputLayer] = {}
         self._tables: dict[str, RowLayer] = {}
         self._gaze: Gaze | None = None
+        self._warnings: tuple[str, ...] = ()
+        self._lack = ""
 
     @property
     def has_layers(self) -> bool:
@@ -116,7 +118,8 @@ class RunView:
             name: RowLayer(self._viewer, sheet, self._image, begun.run)
             for name, sheet in begun.sheets.items()
         }
-        self._status.note(begun.run.plan.warnings)
+        self._warnings = begun.run.plan.warnings
+        self._status.note(self._warnings)
         self._advance(begun.standing)
         self._cancel_now()
         first = next(iter(self._outputs.values()), None)
@@ -125,6 +128,9 @@ class RunView:
 
     def _advance(self, standing: Standing) -> None:
         self._status.advance(standing)
+        if standing.lack != self._lack:
+            self._lack = standing.lack
+            self._status.note([*self._warnings, *([self._lack] if self._lack else [])])
         if self._activity is not None:
             self._activity.advance(standing)
 
