@@ -15,7 +15,7 @@ from hmz_backend.testing.fake_engine import FakeEngine
 from hmz_backend.testing.live_backend import LiveBackend, wait_until
 from hmz_backend.testing.lone_backend import LoneBackend
 from hmz_backend.testing.user import User
-from napari_hmz.schema import ChunkDone
+from napari_hmz.schema import ChunkDone, wire
 
 CHUNKS = (8, 16, 16)
 BLOCK = {"z": 8, "y": 8, "x": 8}
@@ -215,13 +215,20 @@ def test_a_run_that_was_done_is_looked_at_if_it_may_not_have_reached_the_disk(
 
 
 def test_a_run_that_goes_on_after_its_end_says_so_before_anyone_asks(tmp_path: Path) -> None:
-    """Or its client takes it for done, and does not send what was lost of the image."""
+    """Or its client takes it for done, and does not send what was lost of the image.
+
+    Its outputs have their documents by then: a client reads them first.
+    """
     folder = tmp_path / "data"
     with LiveBackend(folder, FakeEngine(MODELS), CARDS) as live, live.client() as http:
         user = User(http, image(), CHUNKS)
         user.announce()
         runs = [user.finish(user.start("copy", block=BLOCK).id).id for _ in range(2)]
     expected = stored(folder, runs[0])
+    documents = [folder / "runs" / run / "outputs" / "out" / "zarr.json" for run in runs]
+    told = [document.read_bytes() for document in documents]
+    documents[0].write_bytes(cut(told[0]))
+    documents[1].unlink()
     for run in runs:  # as a loss of power leaves it before the outputs were synced
         (folder / "runs" / run / "work").mkdir()
         (folder / "runs" / run / "outputs" / "out" / "c" / "1" / "2" / "3").unlink()
@@ -234,5 +241,7 @@ def test_a_run_that_goes_on_after_its_end_says_so_before_anyone_asks(tmp_path: P
         user.announce()
         assert [user.get(run).state == "done" for run in runs] == [False, False]
         assert user.get(runs[1]).results == ()
+        answers = [http.get(wire.output(run, "out", "zarr.json")) for run in runs]
+        assert [answer.content for answer in answers] == told
         assert [user.finish(run).state for run in runs] == ["done", "done"]
     assert [stored(folder, run) for run in runs] == [expected] * 2

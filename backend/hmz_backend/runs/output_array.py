@@ -23,6 +23,15 @@ from napari_hmz.schema.output_document import (
     output_document,
 )
 
+DOCUMENT = "zarr.json"
+
+
+def array_document(spec: OutputArray, run: str, source: str) -> bytes:
+    """Return the `zarr.json` of an output of a run on an image of this name."""
+    document = output_document(spec)
+    document["attributes"] = {"hmz": {"run": run, "source": source}}
+    return json.dumps(document).encode()
+
 
 @dataclass(frozen=True, slots=True)
 class OutputFile:
@@ -46,9 +55,7 @@ class OutputFile:
 
     def create(self, run: str, source: str) -> None:
         """Write the array's document."""
-        document = output_document(self.spec)
-        document["attributes"] = {"hmz": {"run": run, "source": source}}
-        write_whole(self.folder / "zarr.json", json.dumps(document).encode())
+        write_whole(self.folder / DOCUMENT, array_document(self.spec, run, source))
 
     def write(self, key: str, array: NDArray[Any]) -> str:
         """Write the part of a chunk that lies inside the array; return its digest.

@@ -4,7 +4,7 @@ Runs on the event loop; what is done for runs that have not ended is in `under_w
 """
 
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -23,6 +23,7 @@ from hmz_backend.runs.entrance import Entrance
 from hmz_backend.runs.folder import RunFolder
 from hmz_backend.runs.log import RunLog, follow
 from hmz_backend.runs.opening import lay_out
+from hmz_backend.runs.output_array import DOCUMENT, array_document
 from hmz_backend.runs.parts import Parts
 from hmz_backend.runs.planner import Planner
 from hmz_backend.runs.sharing import Sharing
@@ -43,7 +44,7 @@ from napari_hmz.schema import (
 
 T = TypeVar("T")
 LISTED = 200  # runs in one listing, the newest: more are of no use to a person, and cost seconds
-OUTPUTS_KNOWN = 256  # runs whose outputs' names are at hand
+OUTPUTS_KNOWN = 256  # runs whose outputs' documents are at hand
 RESUMABLE = ("cancelled", "failed")
 STORED = ("c", "rows")  # what the keys of chunks, and of a block's rows, begin with
 
@@ -78,7 +79,7 @@ class RunService:
     under_way: UnderWay = field(init=False)
     known: KnownRights = field(init=False)
     sharing: Sharing = field(init=False)
-    _outputs: OrderedDict[str, frozenset[str]] = field(default_factory=OrderedDict)
+    _outputs: OrderedDict[str, Mapping[str, bytes]] = field(default_factory=OrderedDict)
 
     def __post_init__(self) -> None:
         """Begin with no run under way."""
@@ -239,17 +240,22 @@ class RunService:
         )
 
     async def output(self, caller: Principal, run: str, name: str, key: str) -> bytes:
-        """Return the bytes of a key in an output's zarr store, or raise `NotFound`."""
-        known = name in await self._output_names(caller, run)
+        """Return the bytes of a key in an output's zarr store, or raise `NotFound`.
+
+        An array has its document even while a run that is taken up has not looked at its files.
+        """
+        documents = await self._documents(caller, run)
         parts = key.split("/")
         is_chunk = parts[0] in STORED and all(p.isascii() and p.isdigit() for p in parts[1:])
-        if not known or not (key == "zarr.json" or is_chunk):
+        if name not in documents or not (key == DOCUMENT or is_chunk):
             raise NotFound(f"The run has no {name}/{key[:80]}.")
+        if key == DOCUMENT and documents[name] and self._has_files(run):
+            return documents[name]
         path = RunFolder(self.root / run).output(name) / key
         try:
             return await self.parts.in_thread(path.read_bytes)
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
-            if not (self.root / run).exists():
+            if not self._has_files(run):
                 raise NotFound(
                     "The results of this run were deleted here: it ended too long ago.",
                     remedy="Run it again; what is still held of the image is not sent again.",
@@ -284,12 +290,18 @@ class RunService:
                     return
             yield event
 
-    async def _output_names(self, caller: Principal, run: str) -> Collection[str]:
+    def _has_files(self, run: str) -> bool:
+        """Return whether a run's files are there, or are just being made again."""
+        return self.under_way.is_active(run) or (self.root / run).exists()
+
+    async def _documents(self, caller: Principal, run: str) -> Mapping[str, bytes]:
+        """Return the document of each array, by its name; of a table nothing, it has a file."""
         known = self.known.get(caller, run) is not None
         if not known or run not in self._outputs:  # asked once, not for each of thousands of chunks
             found = await self.get(caller, run)
-            names = [output.name for output in found.plan.outputs]
-            self._outputs[run] = frozenset([*names, *(table.name for table in found.plan.tables)])
+            source = found.provenance.source_name
+            arrays = {each.name: array_document(each, run, source) for each in found.plan.outputs}
+            self._outputs[run] = dict.fromkeys((t.name for t in found.plan.tables), b"") | arrays
             if len(self._outputs) > OUTPUTS_KNOWN:
                 self._outputs.popitem(last=False)
         return self._outputs[run]
