@@ -303,7 +303,7 @@ class PackageError(HmzError):
     code = "package"
     status = 422
     title = "The model package cannot be used"
-    default_remedy = "Run `hmz-backend check PACKAGE` for the details."
+    default_remedy = "Run `hmz-backend zoo check PACKAGE` for the details."
 
 
 class PackageInvalid(PackageError):

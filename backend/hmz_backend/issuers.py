@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from hmz_backend.entitlements import canonical_group
+from hmz_backend.secret_files import read_secret
 from napari_hmz.errors import SettingsInvalid
 from napari_hmz.schema import SignIn, SignInIssuer
 
@@ -26,7 +27,7 @@ def secure_url(url: str) -> str:
         If it is not `https`, other than on this machine's loopback, or is more than an address.
     """
     parts = urlsplit(url)
-    plain = parts.scheme == "http" and _is_loopback(parts.hostname or "")
+    plain = parts.scheme == "http" and is_loopback(parts.hostname or "")
     if not (parts.scheme == "https" or plain) or not parts.hostname:
         raise ValueError("an address must begin with https://")
     if parts.username or parts.query or parts.fragment:
@@ -34,7 +35,8 @@ def secure_url(url: str) -> str:
     return url.removesuffix("/")
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Return whether a host name or address is this machine's own, for itself alone."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -50,7 +52,7 @@ def loopback_url(url: str) -> str:
         If it is one of another: codes would be sent there.
     """
     parts = urlsplit(url)
-    if parts.scheme != "http" or not _is_loopback(parts.hostname or ""):
+    if parts.scheme != "http" or not is_loopback(parts.hostname or ""):
         raise ValueError("a redirect must begin with http://127.0.0.1, http://[::1] or localhost")
     return url
 
@@ -147,16 +149,10 @@ class IssuerSettings(Section):
         SettingsInvalid
             If the file cannot be read, or what is read is empty.
         """
-        found = self.client_secret.get_secret_value() if self.client_secret else ""
         if self.client_secret_file is not None:
-            try:
-                found = self.client_secret_file.read_text("utf-8").strip()
-            except OSError as error:
-                raise SettingsInvalid(
-                    f"The secret cannot be read from {self.client_secret_file}: {error.strerror}.",
-                    remedy="Correct client_secret_file.",
-                ) from error
-        elif self.client_secret_env:
+            return read_secret(self.client_secret_file, "client_secret_file")
+        found = self.client_secret.get_secret_value() if self.client_secret else ""
+        if self.client_secret_env:
             found = os.environ.get(self.client_secret_env, "")
         if not found:
             raise SettingsInvalid(f"The client secret at {self.url} is empty.")

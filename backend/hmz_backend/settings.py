@@ -3,19 +3,24 @@
 import os
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
 import platformdirs
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
 )
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
-from hmz_backend.issuers import HubSettings, IssuerSettings
+from hmz_backend.issuers import Group, HubSettings, IssuerSettings
 from hmz_backend.model_access import ModelAccess
+from hmz_backend.secret_files import read_secret
+from hmz_backend.setting_faults import SettingFault, faults_of, without
 from napari_hmz.errors import SettingsInvalid
 
 MIB = 2**20
@@ -35,8 +40,12 @@ class Settings(BaseSettings):
 
     data_dir: Path = Field(default_factory=_data_dir)
     """Folder of volumes, runs and the database."""
-    database_url: str = ""
+    database_url: str = Field(default="", repr=False)  # it may hold a password
     """SQLAlchemy address; empty: a SQLite file in `data_dir`."""
+    database_password: SecretStr | None = None
+    """The password that belongs to `database_url`, if it does not stand there."""
+    database_password_file: Path | None = None
+    """A file that holds it instead."""
     host: str = "127.0.0.1"
     """Address to listen on; anything but loopback needs an issuer or a hub."""
     port: int = Field(default=8650, ge=0, le=65535)
@@ -44,6 +53,8 @@ class Settings(BaseSettings):
     token: SecretStr | None = None
     """The shared token of all callers as long as there is no issuer and no hub; none: HMZ_TOKEN, or
     made up at start."""
+    token_file: Path | None = None
+    """A file that holds it instead."""
     issuers: tuple[IssuerSettings, ...] = ()
     """OpenID Connect issuers that callers may sign in at; in the file `[[issuers]]`."""
     jupyterhub: HubSettings | None = None
@@ -79,8 +90,8 @@ class Settings(BaseSettings):
     """Threads that read, decode, stitch and write."""
     tiles_in_flight: int = Field(default_factory=lambda: max(8, 3 * (os.cpu_count() or 1)), ge=1)
     """How many tiles are held in memory at once, over all runs; a quarter more for newcomers."""
-    share_weights: dict[str, Annotated[float, Field(gt=0)]] = {}
-    """How much of the capacity each member of a group gets, by its name; all others have 1."""
+    share_weights: dict[Group, Annotated[float, Field(gt=0)]] = {}
+    """How much of the capacity each member of an AARC-G069 group gets; all others have 1."""
     anonymous_weight: float = Field(default=0.25, gt=0)
     """The same for all together who are not signed in."""
     interactive_cap: float = Field(default=0.75, ge=0, le=1)
@@ -141,15 +152,53 @@ class Settings(BaseSettings):
             raise ValueError("an issuer stands there twice")
         return issuers
 
+    @model_validator(mode="after")
+    def _secrets_said_once(self) -> Self:
+        if self.token and self.token_file:
+            raise ValueError("token and token_file: one of them is enough")
+        if self.database_password and self.database_password_file:
+            raise ValueError("database_password and database_password_file: one of them is enough")
+        if (self.database_password or self.database_password_file) and not self.database_url:
+            raise ValueError("a database password needs a database_url")
+        return self
+
     @property
     def knows_people(self) -> bool:
         """Whether callers are persons with accounts of their own."""
         return bool(self.issuers or self.jupyterhub)
 
+    def shared_token(self) -> SecretStr | None:
+        """Return the token of all callers, read now.
+
+        Raises
+        ------
+        SettingsInvalid
+            If its file cannot be read, or is empty.
+        """
+        return read_secret(self.token_file, "token_file") if self.token_file else self.token
+
     @property
     def database_address(self) -> str:
-        """The SQLAlchemy address, with the default filled in."""
-        return self.database_url or f"sqlite:///{self.data_dir / 'backend.sqlite'}"
+        """The SQLAlchemy address, with the default filled in and the password read now.
+
+        Raises
+        ------
+        SettingsInvalid
+            If the file of the password cannot be read, or the address is none.
+        """
+        password = self.database_password
+        if self.database_password_file is not None:
+            password = read_secret(self.database_password_file, "database_password_file")
+        if password is None:
+            return self.database_url or f"sqlite:///{self.data_dir / 'backend.sqlite'}"
+        try:
+            url = make_url(self.database_url).set(password=password.get_secret_value())
+        except ArgumentError:
+            raise SettingsInvalid(
+                "database_url is no database address.",
+                remedy="Write postgresql+psycopg://USER@HOST/NAME.",
+            ) from None  # its text shows the address
+        return url.render_as_string(hide_password=False)
 
 
 _REMEDY = "Correct the file (--config), the environment (HMZ_BACKEND_...) or the options."
@@ -170,25 +219,63 @@ def load_settings(config: Path | None = None, **arguments: object) -> Settings:
     SettingsInvalid
         If a setting is unknown or of the wrong type, or the file cannot be read.
     """
-    given = {name: value for name, value in arguments.items() if value is not None}
+    settings, faults = judged_settings(config, **arguments)
+    if settings is None or faults:
+        told = " ".join(map(str, faults))
+        raise SettingsInvalid(f"The settings cannot be used: {told}", remedy=_REMEDY)
+    return settings
+
+
+def judged_settings(
+    config: Path | None = None, **arguments: object
+) -> tuple[Settings | None, tuple[SettingFault, ...]]:
+    """Return the settings and everything that is wrong with them.
+
+    What is unknown is left out; none are returned if something else is wrong. Parameters are those
+    of `load_settings`.
+
+    Raises
+    ------
+    SettingsInvalid
+        If the file cannot be read, or a variable of the environment is no JSON where it must be.
+    """
+    given: dict[str, Any] = {n: value for n, value in arguments.items() if value is not None}
+    given = {**_from_file(config), **_from_environment(), **given}
     try:
-        environment = EnvSettingsSource(Settings)()
-        return Settings(**{**_from_file(config), **environment, **given})
+        return Settings(**given), ()
     except ValidationError as error:
-        faults = "; ".join(
-            f"{'.'.join(map(str, fault['loc'])) or 'settings'}: {fault['msg']}"
-            for fault in error.errors(include_input=False)
-        )
-        raise SettingsInvalid(f"The settings cannot be used: {faults}.", remedy=_REMEDY) from error
+        faults = faults_of(Settings, error)
+    if not all(fault.unknown for fault in faults):
+        return None, faults
+    for fault in faults:
+        given = without(given, fault.place)
+    try:
+        return Settings(**given), faults
+    except ValidationError as error:
+        return None, (*faults, *faults_of(Settings, error))
+
+
+def settings_path(config: Path | None = None) -> Path | None:
+    """Return the TOML file that is read: the given one, or that of the environment, if any."""
+    named = os.environ.get("HMZ_BACKEND_CONFIG")
+    return config or (Path(named) if named else None)
+
+
+def _from_environment() -> dict[str, object]:
+    try:
+        return EnvSettingsSource(Settings)()
+    except SettingsError as error:
+        raise SettingsInvalid(
+            f"The environment cannot be read: {error}: it must be JSON.", remedy=_REMEDY
+        ) from None  # what it comes from shows the value
 
 
 def _from_file(config: Path | None) -> dict[str, object]:
-    named = os.environ.get("HMZ_BACKEND_CONFIG")
-    path = config or (Path(named) if named else None)
+    path = settings_path(config)
     if path is None:
         return {}
     try:
         return tomllib.loads(path.read_text("utf-8"))
-    except (OSError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError) as error:  # no TOML, or no UTF-8
         detail = f"The settings file {path} cannot be read: {error}."
         raise SettingsInvalid(detail, remedy=_REMEDY) from error

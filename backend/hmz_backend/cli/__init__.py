@@ -5,10 +5,11 @@ import sys
 import typer
 
 from hmz_backend.cli.audit import audit
+from hmz_backend.cli.check import check
 from hmz_backend.cli.serve import serve
 from hmz_backend.cli.triton import triton
 from hmz_backend.cli.users import users
-from hmz_backend.cli.zoo import check, zoo
+from hmz_backend.cli.zoo import zoo
 from napari_hmz.cli.exits import show_error
 from napari_hmz.errors import HmzError
 

@@ -1,6 +1,5 @@
 """`hmz-backend serve`: read the settings, choose every implementation, listen, stop gracefully."""
 
-import ipaddress
 import os
 import secrets
 from contextlib import ExitStack
@@ -13,6 +12,7 @@ from pydantic import SecretStr
 from hmz_backend.app import build_app
 from hmz_backend.cli.chosen_engine import choose_engine
 from hmz_backend.cli.chosen_identities import choose_identities
+from hmz_backend.issuers import is_loopback
 from hmz_backend.server import (
     address_of,
     keep_memory,
@@ -78,11 +78,7 @@ def check_address(settings: Settings) -> None:
     SettingsInvalid
         If `host` is not a loopback address, and no issuer or hub is set that knows people.
     """
-    try:
-        loopback = ipaddress.ip_address(settings.host).is_loopback
-    except ValueError:
-        loopback = settings.host == "localhost"
-    if not (loopback or settings.knows_people):
+    if not (is_loopback(settings.host) or settings.knows_people):
         raise SettingsInvalid(
             f"The backend does not listen on {settings.host}: anyone could try the shared token.",
             remedy="Listen on 127.0.0.1; other addresses need [[issuers]] or [jupyterhub].",
@@ -97,11 +93,11 @@ def chosen_token(settings: Settings) -> tuple[SecretStr, bool]:
     Raises
     ------
     SettingsInvalid
-        If it is too short.
+        If it is too short, or cannot be read.
     """
     if settings.knows_people:
         return SecretStr(""), False
-    given = settings.token or SecretStr(os.environ.get("HMZ_TOKEN", ""))
+    given = settings.shared_token() or SecretStr(os.environ.get("HMZ_TOKEN", ""))
     if not given.get_secret_value():
         return SecretStr(secrets.token_urlsafe(32)), True
     if len(given.get_secret_value()) < LEAST_TOKEN:

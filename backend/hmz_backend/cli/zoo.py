@@ -1,4 +1,4 @@
-"""`hmz-backend check` and `hmz-backend zoo`: look after model packages."""
+"""`hmz-backend zoo`: look after model packages."""
 
 import json
 from pathlib import Path
@@ -32,6 +32,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="For machines.")]
 MARKS = {"passed": "ok     ", "warning": "warning", "error": "ERROR  "}
 
 
+@zoo.command()
 def check(
     package: Annotated[Path, typer.Argument(help="The folder of a model package.")],
     run: Annotated[

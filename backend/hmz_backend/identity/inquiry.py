@@ -68,7 +68,7 @@ class Inquiry:
     async def post(self, url: str, form: Mapping[str, str], user: str, password: str) -> Answer:
         """Send a form as a client with a secret; raises as `get` does."""
         request = httpx.Request("POST", url, data=dict(form))
-        basic = httpx.BasicAuth(_form_encoded(user), _form_encoded(password))
+        basic = httpx.BasicAuth(form_encoded(user), form_encoded(password))
         return await self._ask(next(basic.auth_flow(request)))
 
     async def _ask(self, request: httpx.Request) -> Answer:
@@ -114,7 +114,7 @@ def can_be_sent(token: str) -> bool:
     return len(token) <= LONGEST and _TOKEN.fullmatch(token) is not None
 
 
-def _form_encoded(text: str) -> str:
+def form_encoded(text: str) -> str:
     """Return a client's name or secret as RFC 6749 (2.3.1) wants it in the header."""
     return str(httpx.QueryParams({"": text}))[1:]
 

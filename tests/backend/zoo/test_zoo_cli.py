@@ -1,4 +1,4 @@
-"""`hmz-backend check` and `hmz-backend zoo` from the shell's side."""
+"""`hmz-backend zoo` from the shell's side."""
 
 import importlib
 import json
@@ -17,14 +17,14 @@ COMMAND = importlib.import_module("hmz_backend.cli.zoo")  # its name is the Type
 
 
 def test_check_says_what_held(package: Path) -> None:
-    done = SHELL.invoke(app, ["check", str(package)])
+    done = SHELL.invoke(app, ["zoo", "check", str(package)])
     assert done.exit_code == 0, done.output
     assert "test tensors are reproduced" in done.output
 
 
 def test_check_ends_with_1_and_says_what_is_wrong(package: Path) -> None:
     (package / "README.md").unlink()
-    done = SHELL.invoke(app, ["check", str(package), "--json"])
+    done = SHELL.invoke(app, ["zoo", "check", str(package), "--json"])
     assert done.exit_code == 1
     answer = json.loads(done.stdout)
     assert not answer["ok"]
