@@ -19,7 +19,9 @@ from starlette.middleware import Middleware
 
 from hmz_backend.access.models import ModelRules
 from hmz_backend.audit.checkpoints import Checkpoints
+from hmz_backend.audit.entry import BACKEND, Entry
 from hmz_backend.audit.keeper import AuditKeeper
+from hmz_backend.audit.summary import Summary
 from hmz_backend.database.access import Database
 from hmz_backend.dispatch.dispatcher import Dispatcher, Patience
 from hmz_backend.dispatch.weights import Weights
@@ -173,7 +175,8 @@ async def _running(app: FastAPI, settings: Settings, given: _Given) -> AsyncIter
     worker = BlockWorker(dispatcher, threads)
     made = given.executor(worker) if given.executor else _local(worker, settings)
     catalogue = Catalogue(given.packages, looking, database, ModelRules(settings.model_access))
-    shelf = _shelf(settings, threads)
+    audit = AuditKeeper(database, Checkpoints(settings.audit_checkpoints))
+    shelf = _shelf(settings, threads, audit.summary)
     cache = ChunkCache(settings.chunk_cache_bytes)
     decoding, is_encrypted = Window(settings.threads), settings.encrypted_at_rest
     store = Volumes(
@@ -190,9 +193,8 @@ async def _running(app: FastAPI, settings: Settings, given: _Given) -> AsyncIter
         _folder(settings, "runs"), parts, planner, worker, settings.engine, __version__, entrance
     )
     facade = given.facade(dispatcher, weights, settings.memory_budget_bytes)
-    admission = _admission(database, settings, given.identities)
+    admission = _admission(database, settings, given.identities, audit.summary)
     pace = RequestPace(Rate(settings.requests_per_s))
-    audit = AuditKeeper(database, Checkpoints(settings.audit_checkpoints))
     app.state.services = Services(
         admission, audit, pace, catalogue, store, service, settings.engine, facade
     )
@@ -219,18 +221,24 @@ async def _running(app: FastAPI, settings: Settings, given: _Given) -> AsyncIter
         database.close()
 
 
-def _shelf(settings: Settings, threads: ThreadPoolExecutor) -> Shelf:
+def _shelf(settings: Settings, threads: ThreadPoolExecutor, told: Summary) -> Shelf:
     area = StagingArea(
         settings.data_dir / "volumes", settings.staging_quota_bytes, settings.disk_reserve_bytes
     )
     holdings = Holdings(settings.staging_bytes_each)
-    return Shelf(area, threads, settings.stream_bytes, holdings=holdings)
+
+    def removed(volume: str) -> None:
+        told.note(Entry("volume.removed", BACKEND, thing=volume))
+
+    return Shelf(area, threads, settings.stream_bytes, holdings=holdings, on_removed=removed)
 
 
-def _admission(database: Database, settings: Settings, identities: Sequence[Identity]) -> Admission:
+def _admission(
+    database: Database, settings: Settings, identities: Sequence[Identity], refused: Summary
+) -> Admission:
     own = ApiTokens(database, settings.token_life_days, settings.token_groups_days)
     # Their form tells our own tokens from all others: nobody else is shown them.
-    return Admission(Chain([own, *identities]), People(database), own)
+    return Admission(Chain([own, *identities]), People(database), own, refused)
 
 
 def _dispatcher(engine: Engine, settings: Settings) -> Dispatcher:

@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 
+from hmz_backend.audit.entry import NOBODY, Entry, Who
+from hmz_backend.audit.summary import Summary
 from hmz_backend.identity.api_token import ApiTokens
 from hmz_backend.identity.chain import Chain
 from hmz_backend.identity.people import People
 from hmz_backend.identity.protocol import Credential, Principal
-from napari_hmz.errors import ScopeMissing
+from napari_hmz.errors import NotSignedIn, ScopeMissing, Suspended
 from napari_hmz.schema import Scope
 
 LOOKING = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -29,11 +31,14 @@ class Admission:
         Knows who is suspended.
     tokens
         Makes tokens, and is part of the chain.
+    refused
+        Takes note of those who are not let in; not of those who showed nothing.
     """
 
     chain: Chain
     people: People
     tokens: ApiTokens
+    refused: Summary
 
     async def require(self, credential: Credential, scope: Scope) -> Principal:
         """Return the caller.
@@ -49,9 +54,19 @@ class Admission:
         ScopeMissing
             If the credential is for something else.
         """
-        principal = await self.chain.require(credential)
-        self.people.check(principal)
-        if scope not in principal.scopes:
-            raise ScopeMissing(f"The credential is not good for this: it lacks the scope {scope}.")
+        who: Who = NOBODY
+        try:
+            who = principal = await self.chain.require(credential)
+            self.people.check(principal)
+            _check_scope(principal, scope)
+        except (NotSignedIn, Suspended, ScopeMissing) as error:
+            if credential.bearer:
+                self.refused.note(Entry("request.refused", who, outcome=error.code))
+            raise
         await self.people.note(principal)
         return principal
+
+
+def _check_scope(principal: Principal, scope: Scope) -> None:
+    if scope not in principal.scopes:
+        raise ScopeMissing(f"The credential is not good for this: it lacks the scope {scope}.")

@@ -17,6 +17,8 @@ from typing import Any, Final
 
 from sqlalchemy import Row
 
+from hmz_backend.audit.entry import Entry, What
+from hmz_backend.audit.trail import recording
 from hmz_backend.database.access import Database
 from hmz_backend.identity import token_records
 from hmz_backend.identity.protocol import Credential, Principal
@@ -97,7 +99,8 @@ class ApiTokens:
             expires_at=(at + timedelta(days=request.days)).isoformat(timespec="seconds"),
         )
         await self.database.write(
-            lambda c: token_records.add(c, owner, made, _digest(secret), at.isoformat())
+            lambda c: token_records.add(c, owner, made, _digest(secret), at.isoformat()),
+            last=recording(_act("token.created", owner, made)),
         )
         return NewToken(**made.model_dump(), token=f"hmz_{made.id}_{secret}")
 
@@ -108,9 +111,13 @@ class ApiTokens:
 
     async def revoke(self, owner: Principal, token: str) -> None:
         """Take a token back, at once; raises NotFound if the owner has none of that id."""
-        if not any(one.id == token for one in await self.listing(owner)):
+        found = next((one for one in await self.listing(owner) if one.id == token), None)
+        if found is None:
             raise NotFound("You have no such token.", remedy="`hmz tokens list` names them.")
-        await self.database.write(lambda c: token_records.remove(c, owner, token))
+        await self.database.write(
+            lambda c: token_records.remove(c, owner, token),
+            last=recording(_act("token.revoked", owner, found)),
+        )
         self._known.forget()
 
     async def _ask(self, token: str, secret: str) -> tuple[Principal | str, float]:
@@ -134,6 +141,12 @@ class ApiTokens:
             name=row.owner_name,
             credential="token",
         )
+
+
+def _act(what: What, owner: Principal, token: ApiToken) -> Entry:
+    """Return what the audit trail is told of a token: neither the token nor its owner's words."""
+    more = {"scopes": " ".join(token.scopes), "expires_at": token.expires_at}
+    return Entry(what, owner, thing=token.id, more=more)
 
 
 def _digest(secret: str) -> str:

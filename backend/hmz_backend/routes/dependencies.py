@@ -97,7 +97,8 @@ Shown = Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)]
 async def caller(at: At, given: Shown, request: Request) -> Principal:
     """Return who asks; raises as `Services.admit`."""
     credential = Credential(given.credentials if given else None)
-    return await at.admit(credential, scope_of(request.method))
+    request.state.caller = known = await at.admit(credential, scope_of(request.method))
+    return known
 
 
 async def token_maker(at: At, given: Shown) -> Principal:

@@ -67,7 +67,8 @@ async def _get(request: Request, run: str, name: str, key: str) -> Response:
 async def _asked(request: Request) -> tuple[Services, Principal]:
     at: Services = request.app.state.services
     credential = Credential(bearer(request.headers))
-    return at, await at.admit(credential, scope_of(request.method))
+    request.state.caller = caller = await at.admit(credential, scope_of(request.method))
+    return at, caller
 
 
 def bearer(headers: Headers) -> str | None:

@@ -9,10 +9,13 @@ from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from hmz_backend.audit.entry import Entry
 from napari_hmz.errors import (
+    DataRefused,
     HmzError,
     InternalError,
     IssuerUnavailable,
+    NotAllowed,
     NotFound,
     RequestError,
     ServerBusy,
@@ -43,7 +46,18 @@ def problem_response(problem: Problem, headers: Mapping[str, str] | None = None)
 async def on_error(request: Request, error: Exception) -> Response:
     """Answer with one of our own errors."""
     known = error if isinstance(error, HmzError) else InternalError()
+    _note(request, known)
     return _answer(request, to_problem(known, request_id(request)), _headers(known))
+
+
+def _note(request: Request, error: HmzError) -> None:
+    """Tell the audit trail of somebody who is known, and wants what they may not."""
+    caller = request.scope.get("state", {}).get("caller")
+    if caller is not None and isinstance(error, (NotAllowed, DataRefused)):
+        names = request.path_params
+        thing = names.get("run") or names.get("volume") or ""
+        entry = Entry("request.refused", caller, thing=thing, outcome=error.code)
+        request.app.state.services.audit.summary.note(entry)
 
 
 def _headers(error: HmzError) -> dict[str, str]:

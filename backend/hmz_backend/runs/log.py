@@ -62,8 +62,20 @@ class RunLog:
         self.ending = True
         self.bell.ring()
 
-    async def append(self, events: Sequence[MakeEvent], *operations: Operation) -> None:
-        """Commit events together with what they speak of, then wake the listeners."""
+    async def append(
+        self, events: Sequence[MakeEvent], *operations: Operation, last: Operation | None = None
+    ) -> None:
+        """Commit events together with what they speak of, then wake the listeners.
+
+        Parameters
+        ----------
+        events
+            Made with their numbers.
+        *operations
+            What else is written in the same transaction.
+        last
+            The same, at its end.
+        """
         numbers = range(self.number + 1, self.number + 1 + len(events))
         self.number += len(events)
         made = [make(number) for make, number in zip(events, numbers, strict=True)]
@@ -80,7 +92,7 @@ class RunLog:
                 connection.execute(insert(EventRow), rows)
 
         try:
-            await self.database.write(commit)
+            await self.database.write(commit, last=last)
         except BaseException:  # cancelled, it may be written all the same: the database knows
             self._recent.clear()
             raise

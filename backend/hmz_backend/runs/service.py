@@ -14,8 +14,11 @@ from sqlalchemy.exc import IntegrityError
 
 from hmz_backend.access.known import KnownRights
 from hmz_backend.access.rights import Right, check_right
+from hmz_backend.audit.entry import BACKEND, Who
+from hmz_backend.audit.trail import recording
 from hmz_backend.identity.protocol import Principal
 from hmz_backend.runs import records
+from hmz_backend.runs.act import run_act
 from hmz_backend.runs.block_worker import BlockWorker
 from hmz_backend.runs.brief import Brief
 from hmz_backend.runs.clock import now
@@ -96,7 +99,7 @@ class RunService:
         for owner, run in found:
             run_log = self.under_way.log(run.id)
             if run.state in ENDED:  # done, it seemed; whoever attaches must know that it goes on
-                await self._begin_again(owner, run, run_log)
+                await self._begin_again(owner, run, run_log, BACKEND)
             else:
                 await run_log.take_up()
                 self.under_way.begin(owner, run, run_log)
@@ -134,6 +137,7 @@ class RunService:
             await run_log.append(
                 [lambda number: StateChanged(number=number, state="queued")],
                 lambda connection: records.add_run(connection, owner, run, key),
+                last=recording(run_act("run.submitted", owner, run)),
             )
         except IntegrityError:
             earlier = await self._earlier(owner, request, key or "")
@@ -170,7 +174,7 @@ class RunService:
     async def cancel(self, caller: Principal, run: str) -> Run:
         """Stop a run; finished chunks stay. Cancelling an ended run changes nothing."""
         await self.get(caller, run, Right.CONTINUE)
-        await self.under_way.cancel(run)
+        await self.under_way.cancel(run, caller)
         return await self.get(caller, run)
 
     async def resume(self, caller: Principal, run: str) -> Run:
@@ -185,7 +189,7 @@ class RunService:
             await self.under_way.wound_up(run)
             owner, found = await self._found(caller, run, Right.CONTINUE)
             if found.state in RESUMABLE and not self.under_way.is_active(run):
-                await self._begin_again(owner, found, run_log)
+                await self._begin_again(owner, found, run_log, caller)
         return await self.get(caller, run)
 
     async def remove(self, caller: Principal, run: str) -> None:
@@ -207,7 +211,10 @@ class RunService:
                 raise Conflict(
                     "The run has not ended.", remedy=f"Cancel it first: `hmz cancel {run}`."
                 )
-            await self.parts.database.write(lambda c: records.remove_run(c, run))
+            await self.parts.database.write(
+                lambda c: records.remove_run(c, run),
+                last=recording(run_act("run.removed", caller, found)),
+            )
             run_log.end_streams()
             self._outputs.pop(run, None)
             self.known.forget()
@@ -262,11 +269,11 @@ class RunService:
                 ) from error
             raise NotFound(f"Output {name} has no chunk {key[:80]}.") from error
 
-    async def _begin_again(self, owner: Principal, run: Run, run_log: RunLog) -> None:
+    async def _begin_again(self, owner: Principal, run: Run, run_log: RunLog, by: Who) -> None:
         """Take the end of a run back, and drive it on."""
         await run_log.take_up()
-        state = StateKeeper(run, run_log)
-        await state.queue_again()
+        state = StateKeeper(run, run_log, owner)
+        await state.queue_again(by)
         self.under_way.begin(owner, state.run, run_log)
 
     async def _found(self, caller: Principal, run: str, need: Right) -> tuple[Principal, Run]:

@@ -1,6 +1,6 @@
 """Sharing: an owner lets others see a volume or run, or go on with it, and takes that back."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 from uuid import uuid4
@@ -10,6 +10,8 @@ from sqlalchemy import Connection
 from hmz_backend.access import share_records
 from hmz_backend.access.known import KnownRights
 from hmz_backend.access.rights import Right, check_right
+from hmz_backend.audit.entry import Entry, What
+from hmz_backend.audit.trail import recording
 from hmz_backend.database.access import Database
 from hmz_backend.entitlements import NotAnEntitlement, canonical_group
 from hmz_backend.identity.protocol import Principal
@@ -18,6 +20,13 @@ from napari_hmz.errors import NotFound, RequestError
 from napari_hmz.schema import Share, ShareRequest
 
 MOST: Final = 100  # shares of one thing: more people than that are a group
+
+ACTS: Final[Mapping[tuple[str, str], What]] = {
+    ("volume", "shared"): "volume.shared",
+    ("volume", "unshared"): "volume.unshared",
+    ("run", "shared"): "run.shared",
+    ("run", "unshared"): "run.unshared",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +78,10 @@ class Sharing:
             allows=request.allows,
             created_at=now(),
         )
-        await self.database.write(lambda c: share_records.put_share(c, thing, share))
+        act = self._act("shared", caller, thing, share)
+        await self.database.write(
+            lambda c: share_records.put_share(c, thing, share), last=recording(act)
+        )
         self.known.forget()
         return share
 
@@ -82,10 +94,23 @@ class Sharing:
             If there is none, or it is not the caller's.
         """
         there = await self.listing(caller, thing)
-        if share not in {each.id for each in there}:
+        ended = next((each for each in there if each.id == share), None)
+        if ended is None:
             raise NotFound("There is no such share.")
-        await self.database.write(lambda c: share_records.remove_share(c, thing, share))
+        act = self._act("unshared", caller, thing, ended)
+        await self.database.write(
+            lambda c: share_records.remove_share(c, thing, share), last=recording(act)
+        )
         self.known.forget()
+
+    def _act(
+        self, done: Literal["shared", "unshared"], caller: Principal, thing: str, share: Share
+    ) -> Entry:
+        """Return what the audit trail is told: with whom, and for what."""
+        whom = {"group": share.group, "issuer": share.issuer, "subject": share.subject}
+        more = {name: value for name, value in whom.items() if value}
+        act = ACTS[self.word, done]
+        return Entry(act, caller, thing=thing, more={**more, "allows": share.allows})
 
     async def _check_owner(self, caller: Principal, thing: str) -> None:
         _, right = await self.database.read(lambda c: self.find(c, caller, thing))

@@ -28,6 +28,10 @@ GRACE_S = 600.0  # from an announcement to the run: the client may take statisti
 TOUCH_S = 60.0  # how far the time of the last use on disk may lag behind
 
 
+def nobody_asks(_volume: str) -> None:
+    """Do nothing."""
+
+
 @dataclass
 class Shelf:
     """Opens volumes once, and deletes those that nobody needs.
@@ -46,6 +50,8 @@ class Shelf:
         Seconds since 1970.
     holdings
         Whose each volume is.
+    on_removed
+        Told of each volume whose chunks are gone.
     """
 
     staging: StagingArea
@@ -54,6 +60,7 @@ class Shelf:
     grace_s: float = GRACE_S
     clock: Callable[[], float] = time.time
     holdings: Holdings = field(default_factory=Holdings)
+    on_removed: Callable[[str], None] = nobody_asks
     _users: Counter[str] = field(default_factory=Counter)
     _open: "dict[str, asyncio.Future[OpenVolume]]" = field(default_factory=dict)
     _going: "dict[str, asyncio.Future[None]]" = field(default_factory=dict)
@@ -157,6 +164,7 @@ class Shelf:
         self._going[volume] = asyncio.ensure_future(going)
         try:
             await asyncio.shield(self._going[volume])
+            self.on_removed(volume)
         finally:
             del self._going[volume]
 

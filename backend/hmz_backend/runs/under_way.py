@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from weakref import WeakValueDictionary
 
+from hmz_backend.audit.entry import BACKEND, Who
 from hmz_backend.identity.protocol import Principal
 from hmz_backend.runs.bell import wait_for
 from hmz_backend.runs.block_worker import BlockWorker
@@ -46,7 +47,7 @@ class Active:
     work: "asyncio.Task[Results] | None" = None
     task: "asyncio.Task[None] | None" = None
     driver: Driver | None = None
-    cancelled: bool = False
+    cancelled_by: Who | None = None
     focus: Region | None = None
 
 
@@ -87,7 +88,7 @@ class UnderWay:
         """Drive a run from where it is; `run_log` knows the last number given."""
         run_log.begun_after = run_log.number
         share = self.parts.weights.share(owner, run.request.urgency)
-        active = Active(StateKeeper(run, run_log), self.entrance.enter(share, run.id))
+        active = Active(StateKeeper(run, run_log, owner), self.entrance.enter(share, run.id))
         self._active[run.id] = active
         for volume in run.request.volumes:
             self.parts.volumes.use(volume)
@@ -122,13 +123,13 @@ class UnderWay:
             if active.driver is not None:
                 active.driver.focus(region)
 
-    async def cancel(self, run: str) -> None:
+    async def cancel(self, run: str, by: Who) -> None:
         """Stop a run, and wait a while until it has stopped; twice is no error."""
         active = self._active.get(run)
         if active is None or active.work is None or active.task is None:
             return
-        if not active.cancelled:  # a second blow would hit the winding up
-            active.cancelled = True
+        if active.cancelled_by is None:  # a second blow would hit the winding up
+            active.cancelled_by = by
             active.work.cancel()
         await asyncio.wait([active.task], timeout=CANCEL_S)
 
@@ -178,12 +179,12 @@ class UnderWay:
         except asyncio.CancelledError:
             if me is not None and me.cancelling():
                 raise  # the backend stops
-            await state.end("cancelled", _cancelled(state.run))
+            await state.cancel(_cancelled(state.run), active.cancelled_by or BACKEND)
         except HmzError as error:
-            await state.end("failed", error)
+            await state.fail(error)
         except Exception:  # a bug in one run ends it, not the backend
             log.exception("run %s", state.run.id)
-            await state.end("failed", InternalError("The run failed unexpectedly."))
+            await state.fail(InternalError("The run failed unexpectedly."))
         else:
             await state.done(results)
             await self.parts.in_thread(self._folder(state.run).settle)
@@ -228,7 +229,7 @@ class UnderWay:
 
 
 def _is_ending(active: Active) -> bool:
-    return active.cancelled or (active.work is not None and active.work.done())
+    return active.cancelled_by is not None or (active.work is not None and active.work.done())
 
 
 def _progressed(number: int, progress: Progress) -> Event:

@@ -9,6 +9,8 @@ from uuid import uuid4
 
 from hmz_backend.access.known import KnownRights
 from hmz_backend.access.rights import Right, check_right
+from hmz_backend.audit.entry import Entry
+from hmz_backend.audit.trail import recording
 from hmz_backend.database.access import Database
 from hmz_backend.dispatch.window import Window
 from hmz_backend.identity.protocol import Principal
@@ -101,7 +103,10 @@ class Volumes:
         kept = kept.model_copy(update={"mode": self.shelf.settle(volume, request.mode)})
         at = now() if row is None else row.created_at
         if known is None:
-            await self.database.write(lambda c: records.add_volume(c, owner, volume, kept, at))
+            act = Entry("volume.created", owner, thing=volume, data=kept.fingerprint)
+            await self.database.write(
+                lambda c: records.add_volume(c, owner, volume, kept, at), last=recording(act)
+            )
         elif kept != known:
             await self.database.write(lambda c: records.change_volume(c, volume, kept))
         return _described(volume, kept, opened.staged, at)
