@@ -29,6 +29,7 @@ from napari_hmz.run import Run
 SIZE_PX = (1360, 860)
 POLL_S = 0.05
 PATIENCE_S = 60.0
+PER_CHUNK = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,9 @@ class Dock:
 
     def first(self, shape: tuple[int, int, int]) -> Seen:
         """Run the model on a new image, and stop once the first labels are on the screen."""
-        source = GeneratedSource(dict(zip(AXES, shape, strict=True)), self._chunk_px)
+        extents = dict(zip(AXES, shape, strict=True))
+        # As in tissue, there are some in each plane of a block.
+        source = GeneratedSource(extents, self._chunk_px, objects=PER_CHUNK)
         arguments = {"axis_labels": AXES, "contrast_limits": (0, MARK), "multiscale": False}
         self._viewer.add_image(Lazy(source), rgb=False, name="image", **arguments)
         # Objects keep clear of the last plane of a chunk.

@@ -54,13 +54,21 @@ class GeneratedSource:
         About which share of the chunks is not fill value.
     mode
         Whether the backend keeps the chunks.
+    objects
+        In each chunk.
     """
 
     def __init__(
-        self, shape: Sizes, chunk_px: int, filled: float = 1.0, mode: Mode = "staged"
+        self,
+        shape: Sizes,
+        chunk_px: int,
+        filled: float = 1.0,
+        mode: Mode = "staged",
+        objects: int = 4,
     ) -> None:
         self._shape, self._chunk_px, self._filled, self._mode = shape, chunk_px, filled, mode
-        self._arrays = [_chunk(kind, chunk_px) for kind in range(KINDS)]
+        self._kinds_of_chunk = f"{objects} {chunk_px} {filled}"
+        self._arrays = [_chunk(kind, chunk_px, objects) for kind in range(KINDS)]
         self._bodies = [array.tobytes() for array in self._arrays]
 
     @property
@@ -89,7 +97,7 @@ class GeneratedSource:
             dtype="uint16",
             array=ArrayDocument(zarr_format=3, document=document),
             mode=self._mode,
-            fingerprint=f"generated {self._chunk_px} {self._filled} {sorted(self._shape.items())}",
+            fingerprint=f"generated {self._kinds_of_chunk} {sorted(self._shape.items())}",
         )
 
     @property
@@ -140,10 +148,10 @@ def _drawn(index: tuple[int, ...]) -> int:
     return zlib.crc32(repr(tuple(map(int, index))).encode())
 
 
-def _chunk(kind: int, size: int) -> NDArray[np.uint16]:
+def _chunk(kind: int, size: int, objects: int) -> NDArray[np.uint16]:
     chance = np.random.default_rng(kind)
     array = chance.integers(1, 4000, (size, size, size), dtype=np.uint16)
-    for _ in range(4):  # boxes, some of which go on in the next chunk
+    for _ in range(objects):  # boxes, some of which go on in the next chunk
         low = chance.integers(0, size - size // 8, 3)
         array[tuple(slice(at, at + size // 8) for at in low)] = MARK
     return array

@@ -10,13 +10,15 @@ HALO_PX = 2
 CODE = f'''
 """Connected components of what is marked."""
 
+import time
+
 import numpy as np
 from scipy import ndimage
 
 
 class Marked:
     def __init__(self, folder, threads):
-        pass
+        time.sleep(LOAD_S)
 
     def predict(self, inputs, parameters, statistics):
         labels, _ = ndimage.label(inputs["image"] == {MARK})
@@ -24,14 +26,14 @@ class Marked:
 '''
 
 
-def marked_package(folder: Path, block_px: int) -> Path:
-    """Write the package; (z, y, x) uint16 to labels, cubic blocks."""
+def marked_package(folder: Path, block_px: int, load_s: float = 0.0) -> Path:
+    """Write the package; (z, y, x) uint16 to labels, cubic blocks; loading takes so long."""
     return TinyPackage(
         id=NAME,
         axes="zyx",
         output="labels",
         output_dtype="uint32",
-        files={"marked.py": CODE},
+        files={"marked.py": CODE.replace("LOAD_S", str(load_s))},
         hmz={
             "task": "instance-segmentation",
             "inputs": {"image": {"kind": "image", "dtypes": ["uint16"]}},

@@ -71,6 +71,9 @@ class Playback:
         progress = Progress(blocks_total=len(self._regions))
         return run.model_copy(update={"state": "running", "progress": progress})
 
+    def seen(self, *, shows: bool = True) -> None:
+        """Hold nothing back: there is no image."""
+
     def watch(self) -> Iterator[Event]:
         """Yield what a backend tells of such a run: provisional chunks, joins, final chunks."""
         total = len(self._regions)

@@ -12,6 +12,7 @@ Threads: a client may be used from several threads at once.
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Self, Unpack
 
@@ -27,7 +28,7 @@ from napari_hmz.http import Http
 from napari_hmz.link_rate import LinkRates
 from napari_hmz.record import RunRecord, RunRecords
 from napari_hmz.run import Run, RunOutput, cancel_quietly
-from napari_hmz.run_options import RunOptions, run_request
+from napari_hmz.run_options import RunOptions, held_s, run_request
 from napari_hmz.run_output import OmeZarrOutput, refuse_existing, refuse_own_image
 from napari_hmz.run_sources import RunSources, opened_for
 from napari_hmz.schema import ENDED, InputSpec, Plan, RunRequest, Starter, Volume, wire
@@ -206,7 +207,7 @@ class Client(Calls):
         if focus := options.get("focus"):
             self._http.post(wire.focus(begun.id), schema.Focus(region=dict(focus)))
         traffic = Traffic()
-        uploads = self._upload(begun, sources, traffic)  # first: tiles need not wait for our disk
+        uploads = self._upload(begun, sources, traffic, held_s(options))  # tiles need no disk
         writer = None
         if output is not None:
             image = opened if with_image else None
@@ -378,18 +379,17 @@ class Client(Calls):
         return started
 
     def _upload(
-        self, run: schema.Run, sources: RunSources | None, traffic: Traffic
+        self, run: schema.Run, sources: RunSources | None, traffic: Traffic, holding_s: float = 0.0
     ) -> list[Upload]:
         """Return the uploads of the volumes that are needed; runs of one volume share one."""
         if sources is None or run.state in ENDED:
             return []
         failed = cancel_quietly(self._http, run.id)
+        serve = partial(self._uploads.serve, failed=failed, held_s=holding_s)
         found = []
         for volume, source in sources.by_volume(run.request).items():
             threads = self._lanes(chunk_bytes(source.request))
-            found.append(
-                self._uploads.serve(volume, source, traffic, threads=threads, failed=failed)
-            )
+            found.append(serve(volume, source, traffic, threads=threads))
         return found
 
     def _lanes(self, size_bytes: int) -> int:

@@ -68,6 +68,9 @@ class WatchedRun(Protocol):
     def focus(self, region: Region) -> None:
         """Have the blocks that touch a region of the volume computed first."""
 
+    def seen(self, *, shows: bool = True) -> None:
+        """Hear that results are on show, and whether there is something: more may be sent."""
+
     def cancel(self) -> object:
         """Ask the backend to stop; finished chunks stay."""
 

@@ -193,6 +193,14 @@ class Run:
         """Have the blocks that touch `region` of the volume computed first."""
         self._http.post(wire.focus(self.id), Focus(region=dict(region)))
 
+    def seen(self, *, shows: bool = True) -> None:
+        """Say that the first results are on show: what was held back of the image is sent.
+
+        If they show nothing, a little more of it is, until some do.
+        """
+        for upload in self._uploads:
+            upload.seen(shows=shows)
+
     def array(self, output: str = "labels") -> "zarr.Array[Any]":
         """Return an output that is read over the network, as far as it is done.
 

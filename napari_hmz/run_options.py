@@ -19,6 +19,9 @@ from napari_hmz.schema import (
 )
 from napari_hmz.sources.protocol import Source
 
+HELD_S = 60.0
+"""So long a model may take to load before the rest of a watched run's image is sent."""
+
 
 class RunOptions(TypedDict, total=False):
     """What a run or a plan may be asked for, beside model and source."""
@@ -43,10 +46,18 @@ class RunOptions(TypedDict, total=False):
     """`interactive`: somebody waits for it; it goes before other work, within a cap."""
     focus: Mapping[AxisName, Interval] | None
     """The part of the image that is sent and computed first; it changes nothing else."""
+    watched: bool
+    """Somebody looks at the results as they come: the rest of the image is sent once `Run.seen`
+    says that the first of them are on show, at the latest after `HELD_S` seconds."""
     stream: bool
     """Keep no more of the image on the backend than is worked on; another run sends it again."""
     sensitive: bool
     """Declare the image sensitive: refused where it may not go, and not kept after the run."""
+
+
+def held_s(options: RunOptions) -> float:
+    """Return for how long, at most, what the first results do not need is held back."""
+    return HELD_S if options.get("watched", False) else 0.0
 
 
 def announcement(source: Source, options: RunOptions) -> VolumeRequest:

@@ -149,6 +149,7 @@ class FakeClient:
         ignore_voxel_size: bool = False,
         urgency: Urgency = "batch",
         focus: Region | None = None,
+        watched: bool = False,
     ) -> "FakeRun":
         """Start a run.
 
@@ -163,6 +164,7 @@ class FakeClient:
         run.join_planes, run.channels, run.output = join_planes, tuple(channels or ()), output
         run.urgency, run.inputs = urgency, dict(inputs or {})
         run.looked_at += [focus] if focus else []
+        run.is_held = watched
         run.id = f"fake-{len(self.runs_started) + 1}"
         self.runs_started.append(run)
         return run
@@ -248,6 +250,7 @@ class FakeRun:
         self.inputs: dict[str, ReadableSource] = {}
         self.transfer = Traffic()
         self.looked_at: list[Region] = []
+        self.is_held = False
         self.given: Any = None
         """The image that the last to attach had."""
         self.cancelled = threading.Event()
@@ -289,6 +292,10 @@ class FakeRun:
     def focus(self, region: Region) -> None:
         """Remember what was looked at."""
         self.looked_at.append(region)
+
+    def seen(self, *, shows: bool = True) -> None:
+        """Hold nothing back any more once something shows."""
+        self.is_held = self.is_held and not shows
 
     def resume(self) -> None:
         """Let it be computed anew, if it was cancelled."""

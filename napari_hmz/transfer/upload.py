@@ -24,6 +24,7 @@ from napari_hmz.transfer.workers import Workers
 
 _POLL_S = 20
 _MOST_LOOKED_AT = 512
+_HELD_POLL_S = 0.2  # so that the rest is asked for soon once it is not held back any more
 _PAUSE_S = 0.05  # before asking again a backend that had nothing new to say
 
 
@@ -42,6 +43,9 @@ class Upload:
         How long a lost connection is waited for.
     failed
         Called once, in a thread of the upload, if it cannot go on.
+    held_s
+        For how long, at most, no more is sent than what the first block of a run waits for; `seen`
+        ends it.
     """
 
     def __init__(
@@ -54,10 +58,12 @@ class Upload:
         threads: int = 6,
         patience_s: float = 600.0,
         failed: Callable[[HmzError], None] = lambda _: None,
+        held_s: float = 0.0,
     ) -> None:
         self.error: HmzError | None = None
         self._http, self._volume_id, self._source = http, volume_id, source
         self._threads = threads
+        self._held_until_s, self._held_to = time.monotonic() + held_s, 1
         self._served = [(traffic, failed)]
         self._ending = self._asked_anew = False
         self._stop = threading.Event()
@@ -85,7 +91,14 @@ class Upload:
                 return False
             self._served.append((traffic, failed))
             self._asked_anew = True
+            self.seen()  # another run would wait for what this one shows
             return True
+
+    def seen(self, *, shows: bool = True) -> None:
+        """Send all that is wanted from now on; if what is seen shows nothing, for more blocks."""
+        self._held_to *= 2
+        if shows:
+            self._held_until_s = 0.0
 
     def stop(self) -> None:
         """End soon; what is on its way arrives, what waits is dropped."""
@@ -130,10 +143,15 @@ class Upload:
         with self._changed:
             self._asked_anew = False
             self._polls += 1
+        first = self._held_to if time.monotonic() < self._held_until_s else 0
+        longest_s = _HELD_POLL_S if first else _POLL_S
         return self._http.get(
             wire.wanted(self._volume_id),
             Wanted,
-            params={"timeout_s": _POLL_S if not self._under_way else 1},
+            params={
+                "timeout_s": longest_s if not self._under_way else min(1.0, longest_s),
+                **({"first": first} if first else {}),
+            },
             timeout_s=_POLL_S + 30.0,
             patience=self._patience,
         )

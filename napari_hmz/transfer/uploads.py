@@ -32,8 +32,12 @@ class Uploads:
         *,
         threads: int,
         failed: Callable[[HmzError], None],
+        held_s: float = 0.0,
     ) -> Upload:
-        """Return the upload of a volume that works for one more run, which exists already."""
+        """Return the upload of a volume that works for one more run, which exists already.
+
+        One that works for others is not held back.
+        """
         with self._guard:
             there = self._by_volume.get(volume_id)
             if there is not None and there.serve(traffic, failed):
@@ -46,6 +50,7 @@ class Uploads:
                 threads=threads,
                 patience_s=self._patience_s,
                 failed=failed,
+                held_s=held_s,
             )
             upload.start()
             return upload

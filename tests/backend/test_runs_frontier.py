@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hmz_backend.runs.frontier import Frontier
+from hmz_backend.runs.frontier import Frontier, Share
 from hmz_backend.stores.grid import Index
 
 
@@ -61,6 +61,36 @@ def test_only_what_the_engine_can_begin_with_is_wanted_until_a_block_is_done() -
     assert frontier.open_wide()
     assert frontier.wanted(2) == [(3,), (4,)]
     assert not frontier.open_wide()
+
+
+def test_what_is_held_back_is_wanted_for_so_many_blocks_in_all() -> None:
+    held: set[Index] = set()
+    frontier = line(20, held)
+    share = Share(line(20, held), 0)
+    share.hold(1)
+    assert share.frontier.held_to == 1
+    frontier.held_to = 1
+    assert frontier.wanted(10) == [(0,), (1,)]
+    for index in ((0,), (1,)):
+        held.add(index)
+        frontier.arrived(index)
+    assert taken(frontier) == [0]
+    frontier.done([0])
+    assert frontier.wanted(10) == []
+    frontier.held_to = 2
+    assert frontier.wanted(10) == [(2,)]
+    frontier.held_to = 0
+    assert frontier.wanted(2) == [(2,), (3,)]
+
+
+def test_a_block_that_is_given_back_is_let_want_its_chunks_again() -> None:
+    held: set[Index] = {(0,), (1,)}
+    frontier = line(20, held)
+    frontier.held_to = 1
+    assert frontier.take() == 0
+    held.clear()
+    frontier.give_back(0)
+    assert frontier.wanted(10) == [(0,), (1,)]
 
 
 def test_no_more_than_the_window_is_looked_at() -> None:

@@ -3,6 +3,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
+from urllib.parse import parse_qsl
 
 import numpy as np
 import pytest
@@ -239,6 +240,53 @@ def test_stops_when_asked(server: ScriptedServer, upload: Callable[..., Upload])
     one.join(10.0)
     assert not one.alive
     assert one.error is None
+
+
+class HeldStaging(Staging):
+    """A backend of which each block needs four chunks of their own."""
+
+    def wanted(self, request: Request) -> Answer:
+        first = int(dict(parse_qsl(request.query)).get("first", "0"))
+        self.keys = KEYS[: 4 * first] if first else KEYS
+        message = Wanted.model_validate_json(super().wanted(request).body)
+        return Answer(200, message.model_copy(update={"active": True}).model_dump_json().encode())
+
+
+def test_sends_what_the_first_results_need_until_they_are_seen(
+    server: ScriptedServer, upload: Callable[..., Upload]
+) -> None:
+    staging = HeldStaging(server)
+    one = upload(Chunks(), Traffic(), held_s=600.0)
+    _until(lambda: len(staging.puts) == 4)
+    one.seen(shows=False)
+    _until(lambda: len(staging.puts) == 8)
+    assert set(staging.puts) == set(KEYS[:8])
+    one.seen()
+    _until(lambda: set(staging.puts) == set(KEYS))
+
+
+def test_is_held_back_for_a_while_only(
+    server: ScriptedServer, upload: Callable[..., Upload]
+) -> None:
+    staging = HeldStaging(server)
+    upload(Chunks(), Traffic(), held_s=0.5)
+    _until(lambda: set(staging.puts) == set(KEYS))
+
+
+def test_is_not_held_back_once_another_run_needs_it(
+    server: ScriptedServer, upload: Callable[..., Upload]
+) -> None:
+    staging = HeldStaging(server)
+    one = upload(Chunks(), Traffic(), held_s=600.0)
+    assert one.serve(Traffic(), lambda _: None)
+    _until(lambda: set(staging.puts) == set(KEYS))
+
+
+def _until(ready: Callable[[], bool]) -> None:
+    deadline_s = time.monotonic() + 20.0
+    while not ready():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.01)  # until the threads of the upload have come so far
 
 
 def test_tells_what_the_time_goes_into(

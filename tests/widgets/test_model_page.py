@@ -255,6 +255,9 @@ def test_what_is_looked_at_goes_first(open_zoo: OpenZoo, make_card: MakeCard, qt
     run = client.runs_started[0]
     begun = [{"z": (2, 3)}] * 2  # before anything is sent, and once there is a layer
     qtbot.waitUntil(lambda: run.looked_at == begun)
+    assert run.is_held
+    gate.release()
+    qtbot.waitUntil(lambda: not run.is_held)  # its first labels are on show
     for step in (1, 2, 1, 0):
         zoo.viewer.dims.set_current_step(0, step)
     qtbot.waitUntil(lambda: run.looked_at == [*begun, {"z": (0, 1)}])

@@ -138,6 +138,20 @@ def test_a_layer_that_is_gone_or_hidden_is_not_drawn(qtbot: QtBot, shown: Shown)
     assert not shown.parts
 
 
+def test_tells_whether_there_is_something_to_see(qtbot: QtBot, shown: Shown) -> None:
+    told: list[bool] = []
+    shown.redrawing.drawn.connect(told.append)
+    shown.layer.data[3, 5, 15] = 7  # in another plane, and beside what is marked
+    shown.viewer.dims.set_current_step(0, 0)
+    shown.redrawing.mark(LEFT)
+    qtbot.waitUntil(lambda: told == [False])
+    shown.redrawing.mark({**LEFT, "z": (2, 3)})  # not on show
+    qtbot.waitUntil(lambda: told == [False, False])
+    shown.layer.data[0, 5, 5] = 7
+    shown.redrawing.mark(LEFT)
+    qtbot.waitUntil(lambda: told == [False, False, True])
+
+
 def test_nothing_is_drawn_once_it_is_over(qtbot: QtBot, shown: Shown) -> None:
     shown.redrawing.mark(LEFT)
     shown.redrawing.stop()

@@ -167,6 +167,7 @@ class OutputLayer:
             self._add(look, look.part(canvas.array, canvas.output)) for look in self._looks
         ]
         self._redrawing = Redrawing(viewer, self._axes, self._present, self._span)
+        self.drawn = self._redrawing.drawn
 
     def mark(self, region: Region) -> None:
         """Note that a region has new values; the layer is redrawn soon."""

@@ -85,7 +85,10 @@ def begin(client: Client, open_picture: OpenPicture, order: Order) -> WatchedRun
     The source stays open: the client may send its chunks for a later run of the same image.
     """
     source, inputs = _opened(open_picture, order)
-    return client.run(order.card.id, source, inputs=inputs, focus=order.focus, **order.wishes)
+    watched = order.urgency == "batch"  # of what somebody waits for, all is in view
+    return client.run(
+        order.card.id, source, inputs=inputs, focus=order.focus, watched=watched, **order.wishes
+    )
 
 
 def foresee(client: Client, open_picture: OpenPicture, order: Order) -> Forecast:

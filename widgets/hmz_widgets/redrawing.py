@@ -10,6 +10,8 @@ from itertools import accumulate, takewhile
 from time import perf_counter
 from typing import Any
 
+import numpy as np
+from psygnal import Signal
 from qtpy.QtCore import Qt, QTimer
 
 from hmz_widgets.patches import patch, patchable
@@ -30,6 +32,9 @@ _FLAT = 2
 class Redrawing:
     """Gathers what has new values, and draws that which is on show.
 
+    Emits `drawn` once the window shows what was marked, as far as that is on show at all, with
+    whether anything but background has been drawn yet.
+
     Parameters
     ----------
     viewer
@@ -41,6 +46,8 @@ class Redrawing:
     prepare
         Is called with a layer before all of it is drawn.
     """
+
+    drawn = Signal(bool)
 
     def __init__(
         self,
@@ -54,7 +61,7 @@ class Redrawing:
         self._dirty: dict[tuple[object, ...], Region] = {}
         self.is_painted_in = False
         """Whether a person has painted in the layers."""
-        self._is_patched = False
+        self._is_patched = self._shows = False
         self._due, self._drawing = QTimer(), QTimer()
         for timer, then in ((self._due, self._redraw), (self._drawing, self._drawn)):
             timer.setSingleShot(True)
@@ -96,7 +103,9 @@ class Redrawing:
         self._dirty.clear()
         regions = [region for region in regions if _cuts(region, hidden)]
         if not layers or not regions:
+            self.drawn.emit(self._shows)
             return
+        self._shows = self._shows or _is_something(layers[0], self._axes, regions, hidden)
         self._began_s = perf_counter()
         if self._can_patch(layers, regions, hidden):
             self._patch(layers[0], regions, hidden)
@@ -109,6 +118,7 @@ class Redrawing:
 
     def _drawn(self) -> None:
         self._last_ms = 1000 * (perf_counter() - self._began_s)
+        self.drawn.emit(self._shows)
 
     def _can_patch(
         self, layers: Sequence[Any], regions: Sequence[Region], hidden: dict[AxisName, int]
@@ -155,6 +165,18 @@ class Redrawing:
 def _cuts(region: Region, hidden: dict[AxisName, int]) -> bool:
     """Return whether a region cuts what the viewer shows: the slices of the hidden axes."""
     return all(region[axis][0] <= place < region[axis][1] for axis, place in hidden.items())
+
+
+def _is_something(
+    layer: Any,  # noqa: ANN401 # napari is untyped here
+    axes: Axes,
+    regions: Sequence[Region],
+    hidden: dict[AxisName, int],
+) -> bool:
+    """Return whether a layer's array has anything but 0 where regions cut what is on show."""
+    parts = [dict(zip(axes, slices(region, axes), strict=True)) for region in regions]
+    places = [tuple(hidden.get(axis, part[axis]) for axis in axes) for part in parts]
+    return any(np.any(layer.data[place]) for place in places)
 
 
 def _shown_px(region: Region, hidden: dict[AxisName, int]) -> int:

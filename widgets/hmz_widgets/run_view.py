@@ -72,6 +72,7 @@ class RunView:
             self._outputs[update.output].mark(update.region)
         elif isinstance(update, Listed):
             self._tables[update.output].mark()
+            self._seen(shows=True)  # rows are few, and shown at their own pace
         elif isinstance(update, Advanced):
             self._advance(update.standing)
         elif isinstance(update, Begun):
@@ -114,6 +115,8 @@ class RunView:
             name: OutputLayer(self._viewer, canvas, self._image, begun.run)
             for name, canvas in begun.canvases.items()
         }
+        for output in self._outputs.values():
+            output.drawn.connect(self._seen)
         self._tables = {
             name: RowLayer(self._viewer, sheet, self._image, begun.run)
             for name, sheet in begun.sheets.items()
@@ -142,6 +145,11 @@ class RunView:
         if self._handle is not None:
             focus = partial(self._handle.focus, region)
             self._bridge.call(focus, done=_ignore, failed=_ignore)
+
+    def _seen(self, shows: bool) -> None:
+        """Let more of the image be sent: it was held back until something is on show."""
+        if self._handle is not None:
+            self._handle.seen(shows=shows)
 
     def _cancel_now(self) -> None:
         if self._unwanted and self._handle is not None:

@@ -90,6 +90,7 @@ class Client(RunKeeper, Protocol):
         ignore_voxel_size: bool,
         urgency: Urgency,
         focus: Region | None,
+        watched: bool,
     ) -> WatchedRun:
         """Start a run."""
 

@@ -108,11 +108,14 @@ async def wanted(
     caller: Caller,
     volume: str,
     timeout_s: Annotated[float, Query(ge=0, le=LONGEST_POLL_S)] = 20.0,
+    first: Annotated[int, Query(ge=0)] = 0,
 ) -> Wanted:
     """Return the chunks that runs wait for, best first, as soon as there are some.
 
     Chunks that are under way are named again until they have come: the client leaves them out.
+    `first`: only what the first so many blocks of each run wait for; whoever waits to see their
+    results asks for the others later.
     """
     await at.volumes.open(caller, volume)
-    waiting = at.volumes.wanted(volume, timeout_s)
+    waiting = at.volumes.wanted(volume, timeout_s, first)
     return await at.identity.people.unless_suspended(caller, waiting)

@@ -41,6 +41,8 @@ class Frontier:
     is_missing: Callable[[Index], bool]
     window: int = WINDOW
     at_first: int | None = None
+    held_to: int = 0
+    """How many blocks may want chunks in all: somebody waits to see their results; 0: all."""
     _rank: NDArray[np.int64] = field(init=False)
     _urgent: NDArray[np.bool_] = field(init=False)
     _looked: NDArray[np.bool_] = field(init=False)
@@ -51,6 +53,7 @@ class Frontier:
     _ready: list[tuple[int, int]] = field(default_factory=list)
     _under_way: set[int] = field(default_factory=set)
     _wants_more: bool = False
+    _begun: int = 0
 
     def __post_init__(self) -> None:
         """Give each block its place in the order."""
@@ -73,12 +76,14 @@ class Frontier:
                 continue
             self.pending[block] = False
             self._under_way.add(block)
+            self._begun += 1
             return block
         return None
 
     def give_back(self, block: int) -> None:
         """Count a block as not done after all: it is looked at again."""
         self._under_way.discard(block)
+        self._begun -= 1
         self.pending[block] = True
         self._look(block)
 
@@ -153,6 +158,8 @@ class Frontier:
         return bool(self._waiting)
 
     def _admitted(self, blocks: list[int]) -> list[int]:
+        if self.held_to:
+            return blocks[: max(0, self.held_to - self._begun)]
         if self.at_first is None:
             return blocks
         return blocks[: max(0, self.at_first - len(self._under_way))]
@@ -209,6 +216,10 @@ class Share:
     def wanted(self, limit: int) -> list[Index]:
         """Return the chunks of the volume that the next blocks wait for, best first."""
         return [index[1:] for index in self.frontier.wanted(limit, self._is_own)]
+
+    def hold(self, blocks: int) -> None:
+        """Let no more than so many blocks of the run want chunks in all; 0: any number."""
+        self.frontier.held_to = blocks
 
     def in_use(self) -> set[Index]:
         """Return the chunks of the volume that the blocks under way read."""

@@ -21,6 +21,9 @@ class Waiting(Reader, Protocol):
     def wanted(self, limit: int) -> list[Index]:
         """Return the chunks that the next blocks wait for, best first."""
 
+    def hold(self, blocks: int) -> None:
+        """Let no more than so many blocks of the run want chunks in all; 0: any number."""
+
 
 @dataclass(eq=False)
 class Demand:
@@ -107,8 +110,10 @@ class OpenVolume:
         """Return whether a chunk that comes is stored: of a stream, only what runs wait for."""
         return self.slots is None or (index in self.ration.kept and self.is_read(index))
 
-    def wanted(self, limit: int) -> list[Index]:
-        """Return what runs wait for, best first."""
+    def wanted(self, limit: int, first: int = 0) -> list[Index]:
+        """Return what runs wait for, best first: for so many blocks of each; 0: for all."""
+        for each in self.demands:
+            each.frontier.hold(first)
         if self.slots is None:
             indices = (index for each in self.demands for index in each.wanted(limit))
             return list(dict.fromkeys(indices))[:limit]

@@ -182,18 +182,19 @@ class Volumes:
             opened.absent_lately = min(opened.absent_lately + len(indices), MOST_WANTED)
             self._arrived(opened, indices)
 
-    async def wanted(self, volume: str, timeout_s: float) -> Wanted:
+    async def wanted(self, volume: str, timeout_s: float, first: int = 0) -> Wanted:
         """Return what runs wait for, as soon as there is something, at the latest after a while.
 
-        A volume of which no run needs more is answered at once.
+        A volume of which no run needs more is answered at once. `first`: no more is named than what
+        the first so many blocks of each run wait for; 0: all.
         """
         opened = self.shelf.at_hand(volume)
         if opened is None:  # closed since the caller opened it: nobody uses it
             return Wanted(keys=(), credit=LEAST_CREDIT, active=self.shelf.is_used(volume))
         ring = opened.bell.next()
-        found = await self._wanted(opened, volume)
+        found = await self._wanted(opened, volume, first)
         if not found.keys and found.active and await wait_for(ring, timeout_s):
-            found = await self._wanted(opened, volume)
+            found = await self._wanted(opened, volume, first)
         return found
 
     def use(self, volume: str) -> None:
@@ -301,11 +302,11 @@ class Volumes:
             for index in indices:
                 demand.arrived(index)
 
-    async def _wanted(self, opened: OpenVolume, volume: str) -> Wanted:
+    async def _wanted(self, opened: OpenVolume, volume: str, first: int) -> Wanted:
         grid, size = opened.staged.grid, max(1, opened.staged.decoder.size)
         credit = min(max(self.credit_bytes // size, LEAST_CREDIT), MOST_CREDIT)
         limit = max(credit * WANTED_PER_CREDIT, opened.absent_lately)
-        indices = opened.wanted(limit)
+        indices = opened.wanted(limit, first)
         await self._drop(opened, opened.surplus())
         return Wanted(
             keys=tuple(grid.key(index) for index in indices[:limit]),
