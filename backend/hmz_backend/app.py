@@ -8,7 +8,7 @@ import asyncio
 import math
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +37,8 @@ from hmz_backend.identity.people import People
 from hmz_backend.identity.protocol import Identity
 from hmz_backend.issuers import sign_in_of
 from hmz_backend.kserve.facade import Facade
+from hmz_backend.peers.election import Election
+from hmz_backend.peers.relay import Peers, Relay, open_session
 from hmz_backend.routes import (
     health,
     kserve,
@@ -117,8 +119,8 @@ def build_app(
         docs_url=None,  # those pages load scripts from elsewhere
         redoc_url=None,
         openapi_url=None,  # served below, to callers only
-        lifespan=lambda app: _running(app, settings, given),
-        middleware=[Middleware(Gate, names=names), Middleware(Express)],
+        lifespan=lambda app: _open(app, settings, given),
+        middleware=[Middleware(Gate, names=names), Middleware(Relay), Middleware(Express)],
     )
     own = (health, sign_in, me, tokens, models, volumes, plans, runs, outputs, shares)
     for resource in (*own, kserve):
@@ -164,8 +166,61 @@ class _Given:
 
 
 @asynccontextmanager
-async def _running(app: FastAPI, settings: Settings, given: _Given) -> AsyncIterator[None]:
+async def _open(app: FastAPI, settings: Settings, given: _Given) -> AsyncIterator[None]:
+    """Run, alone or as one of several server processes."""
     database = Database.open(settings.database_address)
+    try:
+        if database.is_shared:
+            async with _standing(app, settings, given, database):
+                yield
+        else:
+            async with _running(app, settings, given, database, settings.data_dir / "runs"):
+                yield
+    finally:
+        await given.close()
+        database.close()
+
+
+@asynccontextmanager
+async def _standing(
+    app: FastAPI, settings: Settings, given: _Given, database: Database
+) -> AsyncIterator[None]:
+    """Stand for election among the processes on one database; the one that wins runs."""
+
+    def lead(database: Database, runs: Path) -> AbstractAsyncContextManager[None]:
+        return _running(app, settings, given, database, runs)
+
+    address = settings.address_for_peers
+    election = Election(database, settings.data_dir, address, lead, lambda: end_streams(app))
+    peers = app.state.peers = Peers(election, open_session())
+    election.start()
+    try:
+        await election.settled()
+        yield
+    finally:
+        await peers.close()
+
+
+def end_streams(app: FastAPI) -> None:
+    """Let event streams and long polls end; does nothing before the application has started."""
+    services = getattr(app.state, "services", None)
+    if services is not None:
+        services.end_streams()
+
+
+async def retire(app: FastAPI) -> None:
+    """Let another server process lead, if there is one, and streams end: this one stops."""
+    peers = getattr(app.state, "peers", None)
+    if peers is not None:
+        await peers.election.retire()
+    end_streams(app)
+
+
+@asynccontextmanager
+async def _running(
+    app: FastAPI, settings: Settings, given: _Given, database: Database, runs_root: Path
+) -> AsyncIterator[None]:
+    """Look after volumes and runs."""
     threads = ThreadPoolExecutor(
         settings.threads, thread_name_prefix="hmz-work", initializer=step_back
     )
@@ -175,7 +230,8 @@ async def _running(app: FastAPI, settings: Settings, given: _Given) -> AsyncIter
     worker = BlockWorker(dispatcher, threads)
     made = given.executor(worker) if given.executor else _local(worker, settings)
     catalogue = Catalogue(given.packages, looking, database, ModelRules(settings.model_access))
-    audit = AuditKeeper(database, Checkpoints(settings.audit_checkpoints))
+    # What was done here is told, whoever leads by now.
+    audit = AuditKeeper(database.unguarded(), Checkpoints(settings.audit_checkpoints))
     shelf = _shelf(settings, threads, audit.summary)
     cache = ChunkCache(settings.chunk_cache_bytes)
     decoding, is_encrypted = Window(settings.threads), settings.encrypted_at_rest
@@ -190,7 +246,7 @@ async def _running(app: FastAPI, settings: Settings, given: _Given) -> AsyncIter
     planner = Planner(catalogue, store, database, settings.memory_budget_bytes, settings.workers)
     entrance = Entrance(settings.runs_at_once, settings.runs_waiting, settings.runs_open)
     service = RunService(
-        _folder(settings, "runs"), parts, planner, worker, settings.engine, __version__, entrance
+        _made(runs_root), parts, planner, worker, settings.engine, __version__, entrance
     )
     facade = given.facade(dispatcher, weights, settings.memory_budget_bytes)
     admission = _admission(database, settings, given.identities, audit.summary)
@@ -214,11 +270,9 @@ async def _running(app: FastAPI, settings: Settings, given: _Given) -> AsyncIter
         await service.stop()
         await store.close()
         await made.close()
-        await given.close()
         await audit.stop()
         threads.shutdown(cancel_futures=True)
         looking.shutdown(cancel_futures=True)
-        database.close()
 
 
 def _shelf(settings: Settings, threads: ThreadPoolExecutor, told: Summary) -> Shelf:
@@ -255,7 +309,6 @@ def _local(worker: BlockWorker, settings: Settings) -> Executor:
     return LocalExecutor(worker, slots, queue, math.ceil(SPARE * slots))
 
 
-def _folder(settings: Settings, name: str) -> Path:
-    path = settings.data_dir / name
+def _made(path: Path) -> Path:
     path.mkdir(parents=True, exist_ok=True)
     return path

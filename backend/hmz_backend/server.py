@@ -8,12 +8,13 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI
 
+from hmz_backend.app import retire
 from hmz_backend.settings import Settings
 from napari_hmz.errors import SettingsInvalid
 
@@ -35,14 +36,14 @@ class Server(uvicorn.Server):
     on_listening
         Called once requests are answered.
     on_stopping
-        Called when no new requests are taken: long answers should end.
+        Awaited before no new requests are taken: long answers should end.
     """
 
     def __init__(
         self,
         config: uvicorn.Config,
         on_listening: Callable[[], None],
-        on_stopping: Callable[[], None],
+        on_stopping: Callable[[], Awaitable[None]],
     ) -> None:
         super().__init__(config)
         self._on_listening = on_listening
@@ -69,7 +70,7 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End long answers, then stop."""
-        self._on_stopping()
+        await self._on_stopping()
         await super().shutdown(sockets)
 
 
@@ -82,14 +83,7 @@ def make_server(app: FastAPI, settings: Settings, on_listening: Callable[[], Non
         server_header=False,
         timeout_graceful_shutdown=max(1, round(settings.stop_patience_s)),
     )
-    return Server(config, on_listening, lambda: end_streams(app))
-
-
-def end_streams(app: FastAPI) -> None:
-    """Let event streams and long polls end; does nothing before the application has started."""
-    services = getattr(app.state, "services", None)
-    if services is not None:
-        services.end_streams()
+    return Server(config, on_listening, lambda: retire(app))
 
 
 def listen(host: str, port: int) -> socket.socket:

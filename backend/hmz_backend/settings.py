@@ -50,6 +50,9 @@ class Settings(BaseSettings):
     """Address to listen on; anything but loopback needs an issuer or a hub."""
     port: int = Field(default=8650, ge=0, le=65535)
     """Port to listen on; 0 takes any free one."""
+    peer_url: str = Field(default="", pattern=r"^(https?://[^/?#\s@]+)?$")
+    """Where other server processes on the same PostgreSQL reach this one; empty: at `port` of this
+    machine, which will do as long as all of them are here."""
     token: SecretStr | None = None
     """The shared token of all callers as long as there is no issuer and no hub; none: HMZ_TOKEN, or
     made up at start."""
@@ -176,6 +179,14 @@ class Settings(BaseSettings):
             If its file cannot be read, or is empty.
         """
         return read_secret(self.token_file, "token_file") if self.token_file else self.token
+
+    @property
+    def address_for_peers(self) -> str:
+        """Where other server processes reach this one."""
+        if self.peer_url:
+            return self.peer_url
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104 # any address is not one to call
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
     @property
     def database_address(self) -> str:

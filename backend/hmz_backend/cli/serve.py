@@ -50,6 +50,7 @@ def serve(
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         socket = stack.enter_context(listen(settings.host, settings.port))
+        settings = settings.model_copy(update={"port": socket.getsockname()[1]})
         chosen = choose_engine(settings, zoo, stack)
         app = build_app(
             settings,

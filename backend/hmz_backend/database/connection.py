@@ -5,12 +5,14 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.pool import ConnectionPoolEntry
 
 MIGRATIONS = Path(__file__).parent.parent / "alembic"
 BUSY_TIMEOUT_MS = 10_000
+IDLE_MS = 10_000  # for longer no transaction of a process that was stalled holds up the others
+MIGRATING = 0x686D7A  # the number of a lock in PostgreSQL that nobody else uses
 
 
 def open_database(address: str) -> Engine:
@@ -18,9 +20,12 @@ def open_database(address: str) -> Engine:
     url = make_url(address)
     if url.get_backend_name() == "sqlite" and url.database:
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url)
     if url.get_backend_name() == "sqlite":
+        engine = create_engine(url)
         event.listen(engine, "connect", _tune_sqlite)
+    else:
+        options = {"options": f"-c idle_in_transaction_session_timeout={IDLE_MS}"}
+        engine = create_engine(url, connect_args=options, pool_pre_ping=True)
     migrate(engine)
     return engine
 
@@ -30,8 +35,15 @@ def migrate(engine: Engine) -> None:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     with engine.begin() as connection:
+        _alone(connection)
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+
+
+def _alone(connection: Connection) -> None:
+    """Let one process migrate at a time; those that start with it wait, and find it done."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text(f"SELECT pg_advisory_xact_lock({MIGRATING})"))
 
 
 def _tune_sqlite(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:

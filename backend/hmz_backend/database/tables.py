@@ -184,3 +184,17 @@ class AuditHeadRow(Base):
     digest: Mapped[str]
     removed_until: Mapped[int] = mapped_column(BigInteger)
     """Records up to this number may be removed."""
+
+
+class LeaseRow(Base):
+    """Which server process looks after volumes and runs; one row, where there are several."""
+
+    __tablename__ = "leases"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    term: Mapped[int]
+    """Goes up with every takeover."""
+    address: Mapped[str]
+    """Where its holder is reached by the others."""
+    ends_at_s: Mapped[float] = mapped_column(Float)
+    """By the database's clock, in seconds since 1970."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from weakref import WeakValueDictionary
 
 from hmz_backend.audit.entry import BACKEND, Who
+from hmz_backend.database.lease import LeaseLost
 from hmz_backend.identity.protocol import Principal
 from hmz_backend.runs.bell import wait_for
 from hmz_backend.runs.block_worker import BlockWorker
@@ -164,6 +165,8 @@ class UnderWay:
         run = active.state.run
         try:
             await self._conclude(active)
+        except LeaseLost:
+            log.warning("run %s: another server process goes on with it", run.id)
         finally:
             self.worker.jobs.pop(run.id, None)
             self._active.pop(run.id, None)
@@ -180,6 +183,8 @@ class UnderWay:
             if me is not None and me.cancelling():
                 raise  # the backend stops
             await state.cancel(_cancelled(state.run), active.cancelled_by or BACKEND)
+        except LeaseLost:
+            raise
         except HmzError as error:
             await state.fail(error)
         except Exception:  # a bug in one run ends it, not the backend
