@@ -25,6 +25,7 @@ from napari_hmz.errors import SettingsInvalid
 
 MIB = 2**20
 GIB = 2**30
+LEAST_TOKEN = 8  # letters: shorter ones can be guessed
 
 
 def _data_dir() -> Path:

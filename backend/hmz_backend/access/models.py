@@ -11,7 +11,7 @@ from typing import Final
 from hmz_backend.identity.protocol import Principal
 from hmz_backend.model_access import ModelAccess
 from napari_hmz.errors import DataRefused
-from napari_hmz.schema import DataClass, ModelCard
+from napari_hmz.schema import AccessSpec, DataClass, ModelCard
 
 OVERSEERS: Final = frozenset({"reviewer", "admin"})
 
@@ -30,22 +30,20 @@ class ModelRules:
 
     def admits(self, caller: Principal, card: ModelCard) -> bool:
         """Return whether a caller may see and use one version of a model."""
-        said = self._said(card)
-        is_open = card.access.public if said is None else said.public
-        groups = card.access.groups if said is None else said.groups
-        is_member = not caller.groups.isdisjoint(groups)
-        return is_open or is_member or not caller.roles.isdisjoint(OVERSEERS)
+        said = self.access(card)
+        is_member = not caller.groups.isdisjoint(said.groups)
+        return said.public or is_member or not caller.roles.isdisjoint(OVERSEERS)
 
     def check_data(self, card: ModelCard, data_class: DataClass) -> None:
         """Raise DataRefused if the model may not be given such data."""
-        said = self._said(card)
-        classes = card.access.data_classes if said is None else said.data_classes
+        classes = self.access(card).data_classes
         if classes and data_class not in classes:
             raise DataRefused(
                 f"The model {card.name} may not be given images that are {data_class}.",
                 remedy="Choose another model. Nothing of the image has been sent.",
             )
 
-    def _said(self, card: ModelCard) -> ModelAccess | None:
-        found = self.settings.get(f"{card.id}/{card.version}")
-        return self.settings.get(card.id) if found is None else found
+    def access(self, card: ModelCard) -> ModelAccess | AccessSpec:
+        """Return what holds for one version of a model."""
+        named = f"{card.id}/{card.version}"
+        return self.settings.get(named) or self.settings.get(card.id) or card.access

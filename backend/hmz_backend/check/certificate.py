@@ -29,7 +29,7 @@ class Certificates:
     def look(self) -> Sequence[Finding]:
         """Return which are refused, or end soon; who does not answer is told of elsewhere."""
         found = [each for url in self.urls for each in self._look_at(url)]
-        return found or [ok(f"None is refused or ends within {SOON_DAYS} days.")]
+        return found or [ok("There is none that could be looked at.")]
 
     def _look_at(self, url: str) -> Iterator[Finding]:
         host, port = urlsplit(url).hostname or "", urlsplit(url).port or 443
@@ -43,9 +43,8 @@ class Certificates:
         except OSError:
             return
         left_days = (ends_s - self.now_s()) / DAY_S
-        if left_days < SOON_DAYS:
-            words = f"The certificate of {host}:{port} ends in {left_days:.0f} days."
-            yield warning(words, "Renew it.")
+        words = f"The certificate of {host}:{port} ends in {left_days:.0f} days."
+        yield warning(words, "Renew it.") if left_days < SOON_DAYS else ok(words)
 
 
 def https_urls(settings: Settings) -> list[str]:

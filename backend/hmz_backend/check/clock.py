@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Final
+from urllib.parse import urlsplit
 
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
@@ -25,6 +26,15 @@ MEND: Final = "Set this machine's clock, and keep it by NTP (timedatectl set-ntp
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """Another clock: whose it is, how far it is ahead of this machine's, and how far it may be."""
+
+    whose: str
+    ahead_s: float
+    limit_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Clock:
     """Looks at how far clocks are from each other."""
 
@@ -34,21 +44,25 @@ class Clock:
 
     def look(self) -> Sequence[Finding]:
         """Return which clocks do not agree; who does not answer is told of elsewhere."""
+        told = [*self._of_web(), *self._of_database()]
+        if not told:
+            return [ok("There is no other clock to compare it with.")]
+        found = [each for one in told for each in _judged(one)]
+        return found or [ok(f"It agrees with {', '.join(one.whose for one in told)}.")]
+
+    def _of_web(self) -> Iterator[Told]:
         places = [(issuer.url + DISCOVERY, issuer.leeway_s) for issuer in self.settings.issuers]
         if self.settings.jupyterhub is not None:
             places.append((f"{self.settings.jupyterhub.url}/", DATABASE_S))
-        found = [each for url, limit_s in places for each in self._against_web(url, limit_s)]
-        found += self._against_database()
-        return found or [ok("It agrees with all that were asked.")]
+        for url, limit_s in places:
+            try:
+                theirs_s = parsedate_to_datetime(asked("GET", url).date).timestamp()
+            except (NoAnswer, ValueError, TypeError):
+                continue
+            whose = urlsplit(url).netloc
+            yield Told(whose, theirs_s - self.now_s(), limit_s)
 
-    def _against_web(self, url: str, limit_s: float) -> Iterator[Finding]:
-        try:
-            theirs_s = parsedate_to_datetime(asked("GET", url).date).timestamp()
-        except (NoAnswer, ValueError, TypeError):
-            return
-        yield from _judged(theirs_s - self.now_s(), url.removesuffix(DISCOVERY), limit_s)
-
-    def _against_database(self) -> Iterator[Finding]:
+    def _of_database(self) -> Iterator[Told]:
         try:
             url = make_url(self.settings.database_address)
             if url.drivername not in DRIVERS or url.get_backend_name() == "sqlite":
@@ -57,14 +71,13 @@ class Clock:
                 theirs_s = connection.scalar(text("SELECT extract(epoch FROM clock_timestamp())"))
         except (ArgumentError, SettingsInvalid, DBAPIError):
             return
-        yield from _judged(float(theirs_s or 0.0) - self.now_s(), "the database", DATABASE_S)
+        yield Told("the database", float(theirs_s or 0.0) - self.now_s(), DATABASE_S)
 
 
-def _judged(ahead_s: float, whose: str, limit_s: float) -> Iterator[Finding]:
-    words = (
-        f"This machine's clock is {abs(ahead_s):.0f} s {'behind' if ahead_s > 0 else 'ahead of'}"
-    )
-    if abs(ahead_s) > max(limit_s, NOTICED_S):
-        yield wrong(f"{words} {whose}; {limit_s:g} s are allowed.", MEND)
-    elif abs(ahead_s) > NOTICED_S:
-        yield warning(f"{words} {whose}.", MEND)
+def _judged(told: Told) -> Iterator[Finding]:
+    side = "behind" if told.ahead_s > 0 else "ahead of"
+    words = f"This machine's clock is {abs(told.ahead_s):.0f} s {side} {told.whose}"
+    if abs(told.ahead_s) > max(told.limit_s, NOTICED_S):
+        yield wrong(f"{words}; {told.limit_s:g} s are allowed.", MEND)
+    elif abs(told.ahead_s) > NOTICED_S:
+        yield warning(f"{words}.", MEND)

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
+from hmz_backend.access.models import ModelRules
 from hmz_backend.check.database import DRIVERS, connected, is_there
 from hmz_backend.check.finding import Finding, ok, warning, wrong
 from hmz_backend.identity import person_records
@@ -54,9 +55,9 @@ class Rules:
             if name not in known:
                 words = f'model_access."{name}": there is no such model'
                 yield wrong(asking(words, name, known), "Correct it.")
+        rules = ModelRules(self.settings.model_access)
         for card in cards:
-            said = self.settings.model_access.get(card.id)
-            classes = card.access.data_classes if said is None else said.data_classes
+            classes = rules.access(card).data_classes
             if set(classes) == {"sensitive"} and not self.settings.encrypted_at_rest:
                 words = f"{card.id} takes sensitive images alone, which this backend refuses."
                 yield warning(words, "Set encrypted_at_rest, if the disks are.")

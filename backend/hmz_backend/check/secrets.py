@@ -6,17 +6,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from pydantic import BaseModel, SecretStr
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from hmz_backend.check.finding import Finding, ok, warning, wrong
 from hmz_backend.secret_files import read_secret
-from hmz_backend.settings import Settings
+from hmz_backend.settings import LEAST_TOKEN, Settings
 from napari_hmz.errors import SettingsInvalid
 
 OTHERS_MAY_READ: Final = 0o004
-LEAST_TOKEN: Final = 8
-GOOD_TOKEN: Final = 20
+GOOD_TOKEN: Final = 20  # letters
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +62,17 @@ class Secrets:
                 yield wrong(words, f"Set {name} where the backend runs.")
 
     def _weak_token(self) -> Iterator[Finding]:
-        token = self.settings.token
-        length = len(token.get_secret_value()) if token else GOOD_TOKEN
-        if length < LEAST_TOKEN:
+        if self.settings.knows_people:
+            return
+        try:
+            given = self.settings.shared_token()
+        except SettingsInvalid:
+            return  # it is told already
+        length = len(given.get_secret_value() if given else os.environ.get("HMZ_TOKEN", ""))
+        if 0 < length < LEAST_TOKEN:
             words = f"The token has fewer than {LEAST_TOKEN} letters: the backend does not start."
             yield wrong(words, "Make one with: openssl rand -hex 32")
-        elif length < GOOD_TOKEN:
+        elif 0 < length < GOOD_TOKEN:
             yield warning("The token can be guessed.", "Make one with: openssl rand -hex 32")
 
 
@@ -85,13 +90,11 @@ def known_secrets(settings: Settings) -> list[str]:
 
 
 def _plain_secrets(settings: Settings) -> Iterator[tuple[str, str]]:
-    given = [("token", settings.token), ("database_password", settings.database_password)]
-    given += [
-        (f"issuers[{i}].client_secret", s.client_secret) for i, s in enumerate(settings.issuers)
-    ]
-    for setting, secret in given:
-        if secret is not None and secret.get_secret_value():
-            yield setting, secret.get_secret_value()
+    for prefix, table in _tables(settings):
+        for name in type(table).model_fields:
+            secret = getattr(table, name)
+            if isinstance(secret, SecretStr) and secret.get_secret_value():
+                yield prefix + name, secret.get_secret_value()
     try:
         password = make_url(settings.database_url).password if settings.database_url else None
     except ArgumentError:
@@ -101,13 +104,18 @@ def _plain_secrets(settings: Settings) -> Iterator[tuple[str, str]]:
 
 
 def _secret_files(settings: Settings) -> Iterator[tuple[str, Path]]:
-    if settings.token_file is not None:
-        yield "token_file", settings.token_file
-    if settings.database_password_file is not None:
-        yield "database_password_file", settings.database_password_file
+    for prefix, table in _tables(settings):
+        for name in type(table).model_fields:
+            path = getattr(table, name)
+            if name.endswith("_file") and isinstance(path, Path):
+                yield prefix + name, path
+
+
+def _tables(settings: Settings) -> Iterator[tuple[str, BaseModel]]:
+    """Return the tables that may hold secrets, and how the names of their settings begin."""
+    yield "", settings
     for place, issuer in enumerate(settings.issuers):
-        if issuer.client_secret_file is not None:
-            yield f"issuers[{place}].client_secret_file", issuer.client_secret_file
+        yield f"issuers[{place}].", issuer
 
 
 def _look_at(path: Path, setting: str) -> Iterator[Finding]:

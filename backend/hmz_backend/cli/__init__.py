@@ -6,6 +6,7 @@ import typer
 
 from hmz_backend.cli.audit import audit
 from hmz_backend.cli.check import check
+from hmz_backend.cli.models import models
 from hmz_backend.cli.serve import serve
 from hmz_backend.cli.triton import triton
 from hmz_backend.cli.users import users
@@ -16,6 +17,7 @@ from napari_hmz.errors import HmzError
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 app.command()(serve)
 app.command()(check)
+app.command()(models)
 app.add_typer(zoo, name="zoo")
 app.add_typer(users, name="users")
 app.add_typer(audit, name="audit")

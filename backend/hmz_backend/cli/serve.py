@@ -21,12 +21,10 @@ from hmz_backend.server import (
     set_up_logging,
     write_handshake,
 )
-from hmz_backend.settings import Settings, load_settings
+from hmz_backend.settings import LEAST_TOKEN, Settings, load_settings
 from hmz_backend.zoo.catalogue import Zoo
 from hmz_backend.zoo.shipped import shipped_models
 from napari_hmz.errors import SettingsInvalid
-
-LEAST_TOKEN = 8  # letters: shorter ones can be guessed
 
 
 def serve(

@@ -336,6 +336,7 @@ def test_a_clock_that_is_wrong_is_named(
 @pytest.mark.parametrize(
     ("days", "words", "level"),
     [(-1, "certificate has expired", "wrong"), (3, "ends in 3 days", "warning")],
+    ids=["ended", "soon"],
 )
 def test_a_certificate_that_has_ended_or_will_soon_is_named(
     place: Place, imitate: Callable[[int], Imitation], days: int, words: str, level: str
