@@ -2,6 +2,7 @@
 
 A real napari window in an X server of its own, with software OpenGL. A run is played back into it
 (`playback`): first over a plane of 64 x 2048², whose labels take 1 GiB, then over a volume of 256³.
+Then a model is run on such an image, on a backend of this machine whose engine takes all cores.
 What napari takes by itself is measured in the same window and stands beside: to draw the window
 with nothing new in it, which nobody can go below, and one plain refresh of the layer.
 """
@@ -9,14 +10,18 @@ with nothing new in it, which nobody can go below, and one plain refresh of the 
 import json
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from pathlib import Path
 
 from benchmarks.figure import Figure
-from benchmarks.window import Asked, Seen
+from benchmarks.memory import started
+from benchmarks.window import MODEL, Asked, Seen
 
 BAR_MS = 50.0
 PLANE = Asked(2, (64, 2048, 2048), (64, 128, 128), per_s=25.0)
+COMPUTED = Asked(2, (64, 2048, 2048), (1, 512, 512), per_s=0.0)
 VOLUME = Asked(3, (256, 256, 256), (64, 64, 64), per_s=8.0, zoom=0.2)
 """Seen from afar: software draws each pixel of a volume slowly."""
 ADDING = 3.0
@@ -25,6 +30,7 @@ SCREEN = ("xvfb-run", "-a", "-s", "-screen 0 1400x900x24")
 
 def figures() -> Iterator[Figure]:
     """Yield the longest stalls in milliseconds, and how often a volume is drawn anew."""
+    yield from computed()
     plane = seen(PLANE)
     yield Figure(
         "2-D, 64 x 2048²: longest stall while labels of 1 GiB stream in, ms",
@@ -42,6 +48,25 @@ def figures() -> Iterator[Figure]:
         volume.most_in_a_period, 1, "below",
         f"({volume.drawn} in {volume.seconds:.0f} s, periods of 0.5 s or more; "
         f"longest stall {volume.stalls_ms[0]:.0f} ms; napari by itself: {alone(volume)})",
+    )  # fmt: skip # what matters stands first
+
+
+def computed() -> Iterator[Figure]:
+    """Yield the longest stall while the engine computes on the cores that draw the window."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        backend = started(folder, [])
+        try:
+            state = str(folder / "state")
+            plane = seen(replace(COMPUTED, url=backend.url, token=backend.token, state=state))
+        finally:
+            backend.stop()
+    yield Figure(
+        f"2-D, 64 x 2048²: longest stall while {MODEL} computes on the same cores, ms",
+        plane.stalls_ms[0], BAR_MS, "below",
+        f"({plane.drawn} drawings in {plane.seconds:.0f} s; the ten longest "
+        f"{', '.join(f'{ms:.0f}' for ms in plane.stalls_ms[:10])}; "
+        f"napari by itself: {alone(plane)})",
     )  # fmt: skip # what matters stands first
 
 

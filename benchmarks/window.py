@@ -5,6 +5,7 @@ JSON.
 """
 
 import json
+import math
 import statistics
 import sys
 from collections.abc import Callable, Sequence
@@ -25,11 +26,17 @@ from hmz_widgets.layers import picture, ready_labels
 from hmz_widgets.redrawing import FLOOR_3D_MS
 from hmz_widgets.run_view import RunView
 from hmz_widgets.status import StatusView
-from napari_hmz.live import Ended, Update, perform
+from napari_hmz.client import Client, connect
+from napari_hmz.live import Ended, Update, WatchedRun, perform
+from napari_hmz.schema import Region
+from napari_hmz.sources import open_source
 
 SIZE_PX = (1360, 860)
 REPEATS = 15
 PAUSE_S = 0.15
+MODEL = "nuclei-2d"
+COMPUTED_S = 30.0
+CELL_PX = 32
 SETTLED_S = 0.5
 """After the layer was added, which is measured by itself."""
 
@@ -48,6 +55,9 @@ class Asked:
         How many chunks are done in a second.
     zoom
         Of the camera, relative to where everything is in view.
+    url, token, state
+        A backend that computes the results, and a folder for what the client remembers; none: they
+        are played back.
     """
 
     ndisplay: int
@@ -55,6 +65,9 @@ class Asked:
     chunk_px: tuple[int, ...]
     per_s: float
     zoom: float = 1.0
+    url: str = ""
+    token: str = ""
+    state: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,16 +119,18 @@ class Window:
         self.over: list[float] = []
         """When the run had ended, and when that had been shown."""
 
-    def play(self, run: Playback) -> None:
-        """Show a run until it has ended."""
+    def play(self, start: Callable[[], WatchedRun], for_s: float = math.inf) -> None:
+        """Show a run until it has ended; it is cancelled after so many seconds with its layer."""
         events = self.viewer.layers.events
         events.inserting.connect(self._adding)
         events.inserted.connect(self._added)
         self._view = RunView(self.viewer, picture(self.image, AXES), self.bridge, self.status)
         live(1.0)  # at least as long as it takes to prepare an image
-        self.bridge.listen(partial(perform, lambda: run), take=self._take, ended=self._over)
+        self.bridge.listen(partial(perform, start), take=self._take, ended=self._over)
         while len(self.over) < 2:  # moments
             live(0.2)
+            if self.added and perf_counter() - self.added[-1] > for_s:
+                self._view.cancel()
         live(0.5)
         self._view.close()
         events.inserting.disconnect(self._adding)
@@ -158,7 +173,11 @@ def measured(asked: Asked) -> Seen:
     """Open napari, play a run back, and close it."""
     window = Window(asked)
     shape, chunks = (dict(zip(AXES, px, strict=True)) for px in (asked.shape_px, asked.chunk_px))
-    window.play(Playback(shape, chunks, asked.per_s))
+    if asked.url:
+        with connect(asked.url, asked.token, state_dir=asked.state) as client:
+            window.play(partial(_computed, client, window.image.data), COMPUTED_S)
+    else:
+        window.play(partial(Playback, shape, chunks, asked.per_s))
     viewer, stalls = window.viewer, window.stalls
     streamed_ms = stalls.longest_ms(window.added[-1] + SETTLED_S, window.over[-1])
     adding_ms = stalls.longest_ms(*window.added)[0]
@@ -204,7 +223,18 @@ def _most(moments_s: Sequence[float], period_s: float) -> int:
 
 
 def _noise(shape_px: tuple[int, ...]) -> Any:  # noqa: ANN401 # numpy out
-    return np.random.default_rng(0).integers(0, 4000, shape_px, dtype=np.uint16)
+    """Return noise with round things in it, which a model finds."""
+    array = np.random.default_rng(0).integers(0, 4000, shape_px, dtype=np.uint16)
+    y, x = np.ogrid[: shape_px[-2], : shape_px[-1]]
+    far = (y % CELL_PX - CELL_PX / 2) ** 2 + (x % CELL_PX - CELL_PX / 2) ** 2
+    array += np.where(far < (CELL_PX / 4) ** 2, 20_000, 0).astype(np.uint16)
+    return array
+
+
+def _computed(client: Client, image: Any) -> WatchedRun:  # noqa: ANN401 # numpy in
+    """Start a run as the dock does: the plane on show goes first."""
+    focus: Region = {"z": (image.shape[0] // 2, image.shape[0] // 2 + 1)}
+    return client.run(MODEL, open_source(image, axes=AXES), focus=focus, watched=True)
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from hmz_widgets.options import OptionsView
 from hmz_widgets.order import Order, begin
 from hmz_widgets.other_slots import OtherSlots
 from hmz_widgets.service import open_picture
-from napari_hmz.schema import ModelCard
+from napari_hmz.schema import AXIS_ORDER, ModelCard
 from napari_hmz.testing.fake_client import FakeClient
 
 MakeCard = Callable[..., ModelCard]
@@ -45,7 +45,7 @@ def test_a_model_of_one_input_has_no_further_slot(
 ) -> None:
     slots.propose_for(make_card(inputs=[IMAGE]), viewer.add_image(STACK))
     assert slots.native.isHidden()
-    assert slots.obstacle(None) == ""
+    assert slots.obstacle() == ""
 
 
 def test_labels_fill_the_input_for_labels(
@@ -54,11 +54,12 @@ def test_labels_fill_the_input_for_labels(
     first = viewer.add_image(STACK, name="raw")
     card = make_card(inputs=[IMAGE, LABELS])
     slots.propose_for(card, first)
-    assert slots.obstacle(pictured(first)) == "cells: no layer holds any labels."
+    slots.lie_on(pictured(first))
+    assert slots.obstacle() == "cells: no layer holds any labels."
     labels = viewer.add_labels(CELLS)
-    assert slots.box("cells").layer() == labels
-    assert slots.obstacle(pictured(first)) == ""
-    assert slots.pictures(pictured(first))["cells"].data is labels.data
+    assert slots.slot("cells").box.layer() == labels
+    assert slots.obstacle() == ""
+    assert slots.pictures()["cells"].data is labels.data
 
 
 def test_another_image_is_proposed_than_the_first(
@@ -66,7 +67,8 @@ def test_another_image_is_proposed_than_the_first(
 ) -> None:
     other, first = viewer.add_image(STACK, name="dark"), viewer.add_image(STACK, name="raw")
     slots.propose_for(make_card(inputs=[IMAGE, {**IMAGE, "name": "dark"}]), first)
-    assert slots.box("dark").layer() == other
+    slots.lie_on(pictured(first))
+    assert slots.slot("dark").box.layer() == other
 
 
 def test_an_optional_input_may_stay_empty(
@@ -74,10 +76,11 @@ def test_an_optional_input_may_stay_empty(
 ) -> None:
     first = viewer.add_image(STACK)
     slots.propose_for(make_card(inputs=[IMAGE, {**LABELS, "optional": True}]), first)
+    slots.lie_on(pictured(first))
     viewer.add_labels(CELLS)
-    assert slots.box("cells").layer() is None
-    assert slots.obstacle(pictured(first)) == ""
-    assert slots.pictures(pictured(first)) == {}
+    assert slots.slot("cells").box.layer() is None
+    assert slots.obstacle() == ""
+    assert slots.pictures() == {}
 
 
 def test_what_lies_on_other_voxels_is_named(
@@ -85,10 +88,9 @@ def test_what_lies_on_other_voxels_is_named(
 ) -> None:
     first = viewer.add_image(STACK)
     slots.propose_for(make_card(inputs=[IMAGE, LABELS]), first)
+    slots.lie_on(pictured(first))
     viewer.add_labels(CELLS[:, :10], name="half")
-    assert "half has 4 x 10 x 30 voxels; the image has 4 x 20 x 30" in slots.obstacle(
-        pictured(first)
-    )
+    assert "half has 4 x 10 x 30 voxels; the image has 4 x 20 x 30" in slots.obstacle()
 
 
 def test_the_level_of_a_pyramid_that_fits_is_taken(
@@ -97,9 +99,10 @@ def test_the_level_of_a_pyramid_that_fits_is_taken(
     first = viewer.add_image(STACK)
     fine = np.repeat(np.repeat(CELLS, 2, axis=1), 2, axis=2)
     slots.propose_for(make_card(inputs=[IMAGE, LABELS]), first)
+    slots.lie_on(pictured(first))
     viewer.add_labels([fine, CELLS], multiscale=True)
-    assert slots.obstacle(pictured(first)) == ""
-    assert slots.pictures(pictured(first))["cells"].data.shape == CELLS.shape
+    assert slots.obstacle() == ""
+    assert slots.pictures()["cells"].data.shape == CELLS.shape
 
 
 def test_the_client_gets_every_input_by_its_name(
@@ -108,10 +111,51 @@ def test_the_client_gets_every_input_by_its_name(
     first = viewer.add_image(STACK)
     card = make_card(inputs=[IMAGE, LABELS])
     slots.propose_for(card, first)
+    slots.lie_on(pictured(first))
     viewer.add_labels(CELLS)
     image, client = pictured(first), FakeClient([card])
     options = OptionsView().values()
-    order = Order(card, image, {}, options, {}, others=slots.pictures(image))
+    order = Order(card, image, {}, options, {}, others=slots.pictures())
     begin(client, open_picture, order)
     given = client.runs_started[0].inputs["cells"]
     np.testing.assert_array_equal(given.read({}), CELLS)
+
+
+def test_axes_and_channels_can_be_corrected(
+    slots: OtherSlots, viewer: ViewerModel, make_card: MakeCard
+) -> None:
+    two = np.stack([STACK, STACK + 100])
+    viewer.add_image(np.moveaxis(two, 0, 1), name="two")  # z, c, y, x
+    first = viewer.add_image(STACK, name="raw")
+    slots.propose_for(make_card(inputs=[IMAGE, {**IMAGE, "name": "dark"}]), first)
+    slots.lie_on(pictured(first))
+    slot = slots.slot("dark")
+    assert slot.box.layer().name == "two"
+    for place, axis in enumerate(("z", "c", "y", "x")):
+        slot.axes._single[place].native.setCurrentIndex(AXIS_ORDER.index(axis))
+    slot.channels._combos[0].native.setCurrentIndex(2)  # after "all"
+    assert slots.obstacle() == ""
+    dark = open_picture(slots.pictures()["dark"], ("uint8",))
+    np.testing.assert_array_equal(dark.read({}), STACK + 100)
+
+
+def test_a_corrected_voxel_size_is_that_of_every_input(
+    slots: OtherSlots, viewer: ViewerModel, make_card: MakeCard
+) -> None:
+    first = viewer.add_image(STACK)
+    slots.propose_for(make_card(inputs=[IMAGE, LABELS]), first)
+    viewer.add_labels(CELLS)
+    slots.lie_on(picture(first, ("z", "y", "x"), calibration={"y": 0.3, "x": 0.3}))
+    cells = slots.pictures()["cells"]
+    assert (cells.voxel_size["x"], cells.units["x"]) == (0.3, "micrometer")
+
+
+def test_something_else_for_an_input_is_told(
+    slots: OtherSlots, viewer: ViewerModel, make_card: MakeCard
+) -> None:
+    first, told = viewer.add_image(STACK), []
+    viewer.add_labels(CELLS)
+    slots.propose_for(make_card(inputs=[IMAGE, LABELS]), first)
+    slots.changed.connect(lambda: told.append(1))
+    slots.slot("cells").box.choose(viewer.add_labels(CELLS, name="newer"))
+    assert told

@@ -66,6 +66,23 @@ def test_a_changed_parameter_previews_again_and_replaces_only_the_preview(
     np.testing.assert_array_equal(ours.data, IMAGE > 80)
 
 
+def test_another_layer_for_a_further_input_previews_again(
+    open_zoo: OpenZoo, make_card: MakeCard, qtbot: QtBot
+) -> None:
+    inputs = [{"name": "image", "axes": ["y", "x"]}, {"name": "dark", "axes": ["y", "x"]}]
+    zoo = open_zoo(FakeClient([make_card(inputs=inputs)]))
+    newer = zoo.viewer.add_image(IMAGE // 2, name="newer")
+    zoo.viewer.add_image(IMAGE // 3, name="older")
+    zoo.page.image.choose(zoo.viewer.add_image(IMAGE, name="cells"))
+    zoo.page.others.slot("dark").box.choose(zoo.viewer.layers["older"])
+    zoo.page.desk.preview_button.click()
+    previewed(zoo, qtbot, 1)
+    zoo.page.others.slot("dark").box.choose(newer)
+    previewed(zoo, qtbot, 2)
+    before, after = (run.inputs["dark"].request.name for run in zoo.client.runs_started)
+    assert (before, after) == ("older", "newer")
+
+
 def test_no_preview_follows_where_it_is_switched_off(open_zoo: OpenZoo, qtbot: QtBot) -> None:
     zoo = open_zoo()
     zoo.viewer.add_image(IMAGE)

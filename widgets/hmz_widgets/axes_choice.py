@@ -32,6 +32,7 @@ class AxesChoice:
 
     def __init__(self) -> None:
         self._image: ImageDescription | None = None
+        self._likely: Axes | None = None
         self._offers: tuple[Axes, ...] = ()
         self._whole: ValueCombo[Axes] = ValueCombo(
             "Axes", "What the dimensions of the image are, outermost first"
@@ -55,9 +56,21 @@ class AxesChoice:
         """Whether there is anything to choose."""
         return len(self._offers) > 1
 
-    def offer(self, image: ImageDescription | None, spec: InputSpec | None) -> None:
-        """Offer the axes of an image for an input; a choice stays while the image does."""
-        before = self.value() if image == self._image else None
+    def offer(
+        self,
+        image: ImageDescription | None,
+        spec: InputSpec | None,
+        likely: Axes | None = None,
+    ) -> None:
+        """Offer the axes of an image for an input; a choice stays while the image does.
+
+        Parameters
+        ----------
+        likely
+            What is proposed; None: the first of those that may be.
+        """
+        before = self.value() if image == self._image and likely == self._likely else likely
+        self._likely = likely
         self._image = image
         self._offers = () if image is None or spec is None else _offers(image, spec)
         if before is not None and before not in self._offers:

@@ -9,6 +9,7 @@ from typing import Any
 
 from hmz_widgets.layers import finest
 from napari_hmz.catalogue import ImageDescription
+from napari_hmz.schema import Axes
 
 KINDS = {"Image": "image", "Labels": "labels", "Points": "points", "Shapes": "boxes"}
 """napari's kinds of layers, and what models call them."""
@@ -41,3 +42,16 @@ def kind_of(layer: Any) -> str:  # noqa: ANN401 # napari is untyped here
     """Return what models call a layer of this kind; a plugin's own kind is one of napari's."""
     names = [kind.__name__ for kind in type(layer).__mro__]
     return next((KINDS[name] for name in names if name in KINDS), names[0].lower())
+
+
+def as_picked(image: ImageDescription, axes: Axes, channels: int) -> tuple[ImageDescription, Axes]:
+    """Return an image as the model gets it, once so many channels are picked; 0: as they come."""
+    if channels == 0 or (channels == 1 and "c" not in axes):
+        return image, axes
+    if "c" not in axes:
+        return replace(image, shape=(*image.shape, channels)), (*axes, "c")
+    place = axes.index("c")
+    before, after = image.shape[:place], image.shape[place + 1 :]
+    if channels == 1:
+        return replace(image, shape=before + after), axes[:place] + axes[place + 1 :]
+    return replace(image, shape=(*before, channels, *after)), axes

@@ -135,7 +135,7 @@ class ModelPage:
             self.desk.output.output(),
             self.image.channels(),
             focus=self.image.at_level(seen.focus(sizes(layer, axes))),
-            others=self.others.pictures(image),
+            others=self.others.pictures(),
         )
 
     def _in_view(self) -> Region:
@@ -177,6 +177,7 @@ class ModelPage:
         self._image_chosen()
 
     def _image_chosen(self) -> None:
+        self.others.lie_on(self.image.picture())
         self.options.propose_for(self.models.card(), self.image.axes())
         self.options.offer_any_voxel_size(offered=bool(self.image.size_misfit()))
         self.desk.regions.propose_for(self.image.layer(), self.image.axes())
@@ -197,7 +198,7 @@ class ModelPage:
             return "The backend cannot be reached; ask again with Refresh."
         if self._backend.client is None:
             return ""
-        why = self.image.obstacle() or self.others.obstacle(self.image.picture())
+        why = self.image.obstacle() or self.others.obstacle()
         if not why and self.form is not None and self.form.faults():
             why = "Correct the marked fields."
         return why or self.desk.hindrance()
@@ -249,7 +250,7 @@ class ModelPage:
         self.models.listed.connect(self._refresh_buttons)
         self.models.browsing.connect(self._browse)
         self.image.changed.connect(self._image_chosen)
-        self.others.changed.connect(self._refresh_buttons)
+        self.others.changed.connect(self._parameters_changed)
         self.desk.changed.connect(self._refresh_buttons)
         self.desk.refused.connect(self._refused)
         self.image.suggested.connect(self._set_value)

@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QFormLayout, QVBoxLayout, QWidget
 from hmz_widgets.axes_choice import AxesChoice
 from hmz_widgets.channel_choice import ChannelChoice
 from hmz_widgets.combo import ValueCombo
-from hmz_widgets.description import described, kind_of
+from hmz_widgets.description import as_picked, described, kind_of
 from hmz_widgets.layer_choice import LayerChoice
 from hmz_widgets.layers import Picture, picture, shapes
 from hmz_widgets.voxel_size import VoxelSizeView
@@ -105,7 +105,7 @@ class ImageSlot:
         if image is None:
             return _lacking(self._card.inputs[0])
         if axes is not None and not self._channels.obstacle():
-            image, axes = _as_picked(image, axes, len(wanted_channels(self._card.inputs[0])))
+            image, axes = as_picked(image, axes, len(wanted_channels(self._card.inputs[0])))
         return misfit(self._card.inputs[0], image, axes) or self._channels.obstacle()
 
     def size_misfit(self) -> str:
@@ -243,17 +243,6 @@ def _lacking(spec: InputSpec) -> str:
     if spec.kind == "image":
         return "Open an image: File > Open Sample has one."
     return f"This model takes {spec.kind}, and no layer holds any."
-
-
-def _as_picked(image: ImageDescription, axes: Axes, channels: int) -> tuple[ImageDescription, Axes]:
-    """Return an image as the model gets it, once its channels are picked."""
-    if channels == 0:
-        return image, axes
-    if "c" not in axes:
-        return replace(image, shape=(*image.shape, channels)), (*axes, "c")
-    place = axes.index("c")
-    shape = (*image.shape[:place], channels, *image.shape[place + 1 :])
-    return replace(image, shape=shape), axes
 
 
 def _show_row(form: QFormLayout, field: QWidget, *, shown: bool) -> None:
