@@ -4,7 +4,7 @@
 HmzError
 ├── RequestError              what was asked cannot be done as asked (4xx)
 │   ├── NotSignedIn, SignInFailed, Suspended, ScopeMissing, NotFound, NotAllowed
-│   ├── DataRefused, Conflict, OutputExists, OutputUnwritable
+│   ├── RequestTooLarge, DataRefused, Conflict, OutputExists, OutputUnwritable
 │   ├── AxesMismatch, VoxelSizeMismatch, ParameterInvalid, DtypeUnsuitable
 │   ├── VolumeEmpty, RegionInvalid, PlanImpossible, SourceUnreadable, AddressRefused
 │   └── ChunkRejected         ├── ChunkCorrupt, ChunkTooLarge, DigestMismatch
@@ -84,6 +84,14 @@ class RequestError(HmzError):
     code = "request"
     status = 422
     title = "The request cannot be carried out"
+
+
+class RequestTooLarge(RequestError):
+    """A body or a header is longer than any of its kind has to be."""
+
+    code = "request-too-large"
+    status = 413
+    title = "The request is too large"
 
 
 class NotSignedIn(RequestError):

@@ -16,6 +16,7 @@ from fastapi import Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 
 from hmz_backend.access.models import ModelRules
 from hmz_backend.audit.checkpoints import Checkpoints
@@ -44,6 +45,7 @@ from hmz_backend.routes import (
     kserve,
     me,
     models,
+    openapi,
     outputs,
     plans,
     problems,
@@ -58,6 +60,7 @@ from hmz_backend.routes.dependencies import Services, caller
 from hmz_backend.routes.express import Express
 from hmz_backend.routes.gate import LOOPBACK_NAMES, Gate
 from hmz_backend.routes.request_pace import RequestPace
+from hmz_backend.routes.words_limit import WordsLimit
 from hmz_backend.runs.block_worker import BlockWorker
 from hmz_backend.runs.catalogue import Catalogue, Packages
 from hmz_backend.runs.collector import Collector
@@ -120,7 +123,13 @@ def build_app(
         redoc_url=None,
         openapi_url=None,  # served below, to callers only
         lifespan=lambda app: _open(app, settings, given),
-        middleware=[Middleware(Gate, names=names), Middleware(Relay), Middleware(Express)],
+        middleware=[
+            Middleware(Gate, names=names, origins=settings.cors_origins),
+            *_open_to_pages(settings.cors_origins),
+            Middleware(Relay),
+            Middleware(Express),
+            Middleware(WordsLimit),
+        ],
     )
     own = (health, sign_in, me, tokens, models, volumes, plans, runs, outputs, shares)
     for resource in (*own, kserve):
@@ -128,12 +137,27 @@ def build_app(
     app.state.sign_in = sign_in_of(settings.issuers)
     app.add_api_route(
         f"{wire.API}/openapi.json",
-        app.openapi,
+        openapi.document,
         include_in_schema=False,
         dependencies=[Depends(caller), *rules.KNOWN],
     )
     _answer_with_problems(app)
     return app
+
+
+def _open_to_pages(origins: Sequence[str]) -> list[Middleware]:
+    """Return what lets pages of these origins read answers (CORS); without any, none may."""
+    if not origins:
+        return []
+    return [
+        Middleware(
+            CORSMiddleware,
+            allow_origins=origins,
+            allow_methods=["GET", "HEAD", "POST", "PUT", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", *wire.HEADERS],
+            expose_headers=["ETag", "Retry-After", *wire.HEADERS],
+        )
+    ]
 
 
 def _answer_with_problems(app: FastAPI) -> None:

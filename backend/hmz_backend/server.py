@@ -15,6 +15,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from hmz_backend.app import retire
+from hmz_backend.bounded_http import BoundedHttp
 from hmz_backend.settings import Settings
 from napari_hmz.errors import SettingsInvalid
 
@@ -78,6 +79,7 @@ def make_server(app: FastAPI, settings: Settings, on_listening: Callable[[], Non
     """Return a server for an application made by `build_app`."""
     config = uvicorn.Config(
         app,
+        http=BoundedHttp,
         log_config=None,
         access_log=False,  # the gate writes one line per request, with its id
         server_header=False,

@@ -4,6 +4,7 @@ import os
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 import platformdirs
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
@@ -59,6 +60,9 @@ class Settings(BaseSettings):
     made up at start."""
     token_file: Path | None = None
     """A file that holds it instead."""
+    cors_origins: tuple[str, ...] = ()
+    """Origins (`https://host`) whose web pages may ask with a person's token (CORS); none: no page
+    of another origin may."""
     issuers: tuple[IssuerSettings, ...] = ()
     """OpenID Connect issuers that callers may sign in at; in the file `[[issuers]]`."""
     jupyterhub: HubSettings | None = None
@@ -165,6 +169,16 @@ class Settings(BaseSettings):
         if (self.database_password or self.database_password_file) and not self.database_url:
             raise ValueError("a database password needs a database_url")
         return self
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _named(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            parts = urlsplit(origin)
+            is_bare = origin == f"{parts.scheme}://{parts.netloc}"
+            if not is_bare or parts.scheme not in ("http", "https"):
+                raise ValueError(f"{origin!r} is no origin: give https://host, without a path")
+        return origins
 
     @property
     def knows_people(self) -> bool:

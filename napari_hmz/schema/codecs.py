@@ -9,11 +9,18 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from napari_hmz.schema.fill_value import fill_fault
 from napari_hmz.schema.plan import OutputArray
 from napari_hmz.schema.volume import ArrayDocument, VolumeRequest
 
 MAX_CHUNK_BYTES: Final = 64 * 2**20
 """The largest decoded chunk that may travel; sources with larger ones are cut anew."""
+
+MAX_CHUNKS: Final = 2**24
+"""How many chunks one volume may have: each costs a byte of the backend's memory."""
+
+MAX_DOCUMENT_LETTERS: Final = 64 * 1024
+"""How long an array's document may be, without its attributes, which say nothing of its chunks."""
 
 V2_COMPRESSORS: Final = frozenset({"blosc", "zstd", "gzip", "zlib", "lz4"})
 """Compressors of zarr v2 arrays; filters are not accepted."""
@@ -82,6 +89,9 @@ def array_fault(array: ArrayDocument) -> str | None:
         return "the shape and the chunks are not those of a regular grid"
     if math.prod(chunks) * itemsize(name) > MAX_CHUNK_BYTES:
         return f"a chunk is larger than {MAX_CHUNK_BYTES} bytes"
+    fault = _size_fault(document, shape, chunks) or fill_fault(document.get("fill_value"), name)
+    if fault:
+        return fault
     return _v2_fault(document) if array.zarr_format == _V2 else _v3_fault(document)
 
 
@@ -126,6 +136,18 @@ def _extents(value: object) -> tuple[int, ...] | None:
     return tuple(value) if min(value) >= 0 else None
 
 
+def _size_fault(
+    document: Mapping[str, Any], shape: Sequence[int], chunks: Sequence[int]
+) -> str | None:
+    total = math.prod(-(-extent // chunk) for extent, chunk in zip(shape, chunks, strict=True))
+    if total > MAX_CHUNKS:
+        return f"there are {total} chunks, and {MAX_CHUNKS} are the most"
+    said = {name: value for name, value in document.items() if name != "attributes"}
+    if len(str(said)) > MAX_DOCUMENT_LETTERS:
+        return f"the document has more than {MAX_DOCUMENT_LETTERS} letters"
+    return None
+
+
 def _v2_fault(document: Mapping[str, Any]) -> str | None:
     if document.get("filters"):
         return "filters are not accepted"
@@ -136,7 +158,7 @@ def _v2_fault(document: Mapping[str, Any]) -> str | None:
     compressor = document.get("compressor")
     if compressor is None:
         return None
-    name = compressor.get("id") if isinstance(compressor, Mapping) else None
+    name = str(compressor.get("id")) if isinstance(compressor, Mapping) else None
     return None if name in V2_COMPRESSORS else f"the compressor {name!r} is not accepted"
 
 
@@ -153,7 +175,9 @@ def _v3_fault(document: Mapping[str, Any]) -> str | None:
     codecs = document.get("codecs")
     if not isinstance(codecs, Sequence) or not all(isinstance(codec, Mapping) for codec in codecs):
         return "the codecs cannot be read"
-    return _chain_fault([str(codec.get("name")) for codec in codecs])
+    names = [str(codec.get("name")) for codec in codecs]
+    settings = dict(zip(names, (codec.get("configuration") for codec in codecs), strict=True))
+    return _chain_fault(names) or _setting_fault(settings, len(document["shape"]))
 
 
 def _separator(encoding: Mapping[str, Any]) -> object:
@@ -174,3 +198,22 @@ def _chain_fault(names: Sequence[str]) -> str | None:
             return f"the codec {name!r} is {'out of place' if known else 'not accepted'}"
         stage += 1
     return None if "bytes" in names else "the codec 'bytes' is missing"
+
+
+def _setting_fault(settings: Mapping[str, Any], axes: int) -> str | None:
+    """Say what is wrong with the settings of the codecs that have some that matter."""
+    if "transpose" in settings:
+        order = _setting(settings["transpose"], "order")
+        whole = _extents(order)
+        if whole is None or sorted(whole) != list(range(axes)):
+            return "the order of the transposition is none of the array's axes"
+    if _setting(settings["bytes"], "endian") not in (None, "little", "big"):
+        return "the byte order is unknown"
+    return None
+
+
+def _setting(configuration: object, name: str) -> object:
+    """Return a setting of a codec; none if it has none. What is no table is no setting either."""
+    if configuration is None:
+        return None
+    return configuration.get(name) if isinstance(configuration, Mapping) else configuration

@@ -1,6 +1,6 @@
 """Runs: what is asked for, and how far it is."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -19,22 +19,26 @@ Urgency = Literal["batch", "interactive"]
 ENDED: frozenset[str] = frozenset({"done", "failed", "cancelled"})
 
 
+Name = Annotated[str, Field(max_length=256)]
+"""Of a model, a volume, an input, an output or a parameter."""
+
+
 class RunRequest(Message):
     """What a user wants: one model, over one region of one volume."""
 
-    model: str
-    version: str | None = None
+    model: Name
+    version: Name | None = None
     """None: the newest."""
-    volume: str
+    volume: Name
     """Feeds the model's first input."""
-    inputs: dict[str, str] = {}
+    inputs: dict[Name, Name] = Field({}, max_length=64)
     """The volumes of its other inputs, by their names; they lie on the same grid."""
     region: Region = {}
     """Axes that are not named are taken whole."""
-    parameters: dict[str, ParameterValue] = {}
-    outputs: tuple[str, ...] = ()
+    parameters: dict[Name, ParameterValue] = Field({}, max_length=256)
+    outputs: tuple[Name, ...] = Field((), max_length=64)
     """Names of the outputs wanted; empty: all."""
-    channels: tuple[int, ...] = ()
+    channels: tuple[int, ...] = Field((), max_length=4096)
     """Which channel of the volume feeds each channel of the model; empty: as they come."""
     block: Sizes = {}
     """Overrides the block that the plan would choose."""

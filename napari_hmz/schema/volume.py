@@ -1,6 +1,6 @@
 """Volumes: what a client announces before it sends a single chunk."""
 
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -26,24 +26,24 @@ class ArrayDocument(Message):
 class VolumeRequest(Message):
     """What a client announces: geometry, encoding and identity of an image."""
 
-    name: str = ""
+    name: str = Field(default="", max_length=1024)
     axes: Axes
     shape: Sizes
     chunks: Sizes
     """Extents of one chunk."""
-    dtype: str
+    dtype: str = Field(max_length=32)
     array: ArrayDocument
     voxel_size: dict[AxisName, float] = {}
     """Distance between voxel centres, in `units`; 1 where nothing is said."""
-    units: dict[AxisName, str] = {}
+    units: dict[AxisName, Annotated[str, Field(max_length=64)]] = {}
     """UDUNITS-2 names as in OME-Zarr, for example `micrometer`."""
     translation: dict[AxisName, float] = {}
     """Position of the first voxel's centre, in `units`."""
-    channel_names: tuple[str, ...] = ()
-    fingerprint: str = Field(min_length=16)
+    channel_names: tuple[Annotated[str, Field(max_length=256)], ...] = Field((), max_length=4096)
+    fingerprint: str = Field(min_length=16, max_length=256)
     """The same for the same data: what has been sent once is not sent again."""
     statistics: VolumeStatistics | None = None
-    address: str | None = None
+    address: str | None = Field(default=None, max_length=4096)
     """Where the backend may read the image itself; none: the client sends it."""
     mode: Literal["staged", "stream"] = "staged"
     data_class: DataClass = "open"

@@ -22,6 +22,15 @@ WANT_DIGEST_HEADER: Final = "Want-Content-Digest"
 """RFC 9530; `NO_DIGEST` of a client that knows the digest already."""
 NO_DIGEST: Final = "sha-256=0"
 LAST_EVENT_HEADER: Final = "Last-Event-ID"
+HEADERS: Final = (
+    PROTOCOL_HEADER,
+    REQUEST_ID_HEADER,
+    IDEMPOTENCY_HEADER,
+    DIGEST_HEADER,
+    WANT_DIGEST_HEADER,
+    LAST_EVENT_HEADER,
+)
+"""All that are named here."""
 
 PROBLEM_TYPE: Final = "application/problem+json"
 BYTES_TYPE: Final = "application/octet-stream"

@@ -48,8 +48,9 @@ def v3(**changes: object) -> ArrayDocument:
     return ArrayDocument(zarr_format=3, document=CHUNKED | changes)
 
 
-def codecs(*names: str) -> list[dict[str, str]]:
-    return [{"name": name} for name in names]
+def codecs(*names: str) -> list[dict[str, Any]]:
+    turned = {"name": "transpose", "configuration": {"order": [1, 0]}}
+    return [turned if name == "transpose" else {"name": name} for name in names]
 
 
 @pytest.mark.parametrize("array", [v2(), v3()])

@@ -8,15 +8,29 @@ from fastapi import Request, Response
 from napari_hmz.errors import error_classes
 from napari_hmz.schema import Problem, to_problem, wire
 
-EVERYWHERE: Final = ("not-signed-in", "suspended", "scope-missing", "issuer-unavailable")
+ANYBODY: Final = ("address-refused", "client-too-old", "request-too-large", "request", "internal")
+"""What the gate and a body's reader answer, whoever asks."""
+CALLER: Final = (
+    "not-signed-in",
+    "suspended",
+    "scope-missing",
+    "limit-reached",
+    "issuer-unavailable",
+)
+"""What may become of a request before its route, where callers must be known."""
 Responses = dict[int | str, dict[str, Any]]
 
 
 def problems(*codes: str) -> Responses:
+    """Return OpenAPI's description of a route's errors: these, and what any caller may meet."""
+    return described(*ANYBODY, *CALLER, *codes)
+
+
+def described(*codes: str) -> Responses:
     """Return OpenAPI's description of the errors with these codes, with an example of each."""
     kinds = error_classes()
     found: Responses = {}
-    for code in (*EVERYWHERE, *codes):
+    for code in codes:
         error = kinds[code]()
         entry = found.setdefault(
             error.status,

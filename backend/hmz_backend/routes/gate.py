@@ -23,12 +23,28 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hmz_backend.request_id import enter_request
 from hmz_backend.routes.problems import on_error
-from napari_hmz.errors import AddressRefused, ClientTooOld, HmzError
+from napari_hmz.errors import (
+    AddressRefused,
+    ClientTooOld,
+    HmzError,
+    NotFound,
+    RequestError,
+    RequestTooLarge,
+)
 from napari_hmz.schema import wire
 
 log = logging.getLogger(__name__)
 _GOOD_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 FAILED = 400
+MOST_HEAD_BYTES = 160 * 1024  # of all headers: a token with a thousand groups has 128,000 letters
+SAFE = {
+    "X-Content-Type-Options": "nosniff",  # what says to be bytes is nothing else
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Frame-Options": "DENY",
+}
+"""Nothing here is a page: a browser that is led here shows it to nobody, and runs nothing."""
 LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "[::1]"})
 
 
@@ -41,11 +57,14 @@ class Gate:
         What is behind.
     names
         Host names that this backend answers to; empty: any (a proxy in front checks them).
+    origins
+        Other origins whose pages may ask, too.
     """
 
-    def __init__(self, app: ASGIApp, names: Collection[str]) -> None:
+    def __init__(self, app: ASGIApp, names: Collection[str], origins: Collection[str] = ()) -> None:
         self.app = app
         self.names = frozenset(names)
+        self.origins = frozenset(origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or refuse it."""
@@ -61,7 +80,7 @@ class Gate:
         answer = _Answer(send, number)
         started_s = time.monotonic()
         try:
-            self._check(headers)
+            self._check(scope, headers)
             await self.app(scope, receive, answer)
         except HmzError as error:
             await self._refuse(error, answer, scope, receive)
@@ -87,11 +106,17 @@ class Gate:
         response = await on_error(Request(scope), error)
         await response(scope, receive, answer)
 
-    def _check(self, headers: Headers) -> None:
+    def _check(self, scope: Scope, headers: Headers) -> None:
+        if "\0" in scope["path"]:  # PostgreSQL can neither keep nor look for it
+            raise NotFound("There is nothing at this address.")
+        if b"%00" in scope["query_string"]:
+            raise RequestError("The character 0 is part of no text.")
+        if sum(len(name) + len(value) for name, value in headers.raw) > MOST_HEAD_BYTES:
+            raise RequestTooLarge(f"The headers have more than {MOST_HEAD_BYTES} bytes.")
         if self.names:
             _check_name(headers.get("host", ""), self.names)
             origin = headers.get("origin")
-            if origin is not None:
+            if origin is not None and origin not in self.origins:
                 _check_name(urlsplit(origin).netloc, self.names)
         protocol = headers.get(wire.PROTOCOL_HEADER, "")
         if protocol.isascii() and protocol.isdigit() and int(protocol) < wire.OLDEST_CLIENT:
@@ -120,7 +145,8 @@ class _Answer:
             headers = MutableHeaders(scope=message)
             headers[wire.REQUEST_ID_HEADER] = self._number
             headers[wire.PROTOCOL_HEADER] = str(wire.PROTOCOL_VERSION)
-            headers["X-Content-Type-Options"] = "nosniff"
+            for name, value in SAFE.items():
+                headers[name] = value
         await self._send(message)
 
 

@@ -31,13 +31,13 @@ async def server(caller: Caller) -> dict[str, Any]:  # noqa: ARG001 # asking is 
     return {"name": "napari-hmz", "version": __version__, "extensions": EXTENSIONS}
 
 
-@router.get("/health/live", dependencies=rules.KNOWN)
+@router.get("/health/live", response_class=Response, dependencies=rules.KNOWN)
 async def live(caller: Caller) -> Response:  # noqa: ARG001 # as above
     """Answer that the backend is there."""
     return Response()
 
 
-@router.get("/health/ready", dependencies=rules.KNOWN)
+@router.get("/health/ready", response_class=Response, dependencies=rules.KNOWN)
 async def ready(at: At, caller: Caller) -> Response:  # noqa: ARG001 # as above
     """Answer whether the engine can be used."""
     return Response(status_code=200 if at.health().status == "ok" else 400)
@@ -68,8 +68,10 @@ async def configuration(at: At, caller: Caller, model: str, version: str = "") -
     return await _facade(at).configuration(card)
 
 
-@router.get("/models/{model}/ready", dependencies=rules.MODEL)
-@router.get("/models/{model}/versions/{version}/ready", dependencies=rules.MODEL)
+@router.get("/models/{model}/ready", response_class=Response, dependencies=rules.MODEL)
+@router.get(
+    "/models/{model}/versions/{version}/ready", response_class=Response, dependencies=rules.MODEL
+)
 async def model_ready(at: At, caller: Caller, model: str, version: str = "") -> Response:
     """Answer whether a model can be asked."""
     card = await _card(at, caller, model, version)

@@ -10,7 +10,7 @@ from napari_hmz.schema import Me, wire
 router = APIRouter(tags=["people"])
 
 
-@router.get(wire.ME, responses=problems(), dependencies=rules.PERSON)
+@router.get(wire.ME, responses=problems(), dependencies=rules.KNOWN)
 async def me(caller: Caller) -> Me:
     """Say who the caller is, with groups, roles, and what the credential is good for."""
     return Me(

@@ -94,6 +94,8 @@ async def on_http(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     words = str(error.detail) if isinstance(error, HTTPException) else ""
     headers = error.headers if isinstance(error, HTTPException) else None
+    if status == HTTPStatus.BAD_REQUEST:  # a body that is no JSON at all
+        status = RequestError.status
     missing = status == HTTPStatus.NOT_FOUND
     known = NotFound("There is nothing at this address.") if missing else RequestError(words)
     problem = to_problem(known, request_id(request))
