@@ -33,8 +33,10 @@ def most_held(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     most = [0]
     inner = StagingArea.put
 
-    def put(area: StagingArea, staged: StagedVolume, key: str, body: bytes) -> None:
-        inner(area, staged, key, body)
+    def put(
+        area: StagingArea, staged: StagedVolume, key: str, body: bytes, sha256: bytes | None
+    ) -> None:
+        inner(area, staged, key, body, sha256)
         most[0] = max(most[0], staged.held)
 
     monkeypatch.setattr(StagingArea, "put", put)

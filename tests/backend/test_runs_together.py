@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from hmz_backend.runs.readers import Readers
 from hmz_backend.runs.together import Together
+from hmz_backend.stores.arrival_log import ArrivalLog
 from hmz_backend.stores.grid import ChunkGrid, Index
 from hmz_backend.stores.staged import ABSENT, HELD, MISSING, StagedVolume
 from hmz_backend.testing.planned import a_model, a_plan, an_image
@@ -25,7 +26,8 @@ def staged_and_order(region: Region, together: Sizes = PLANES) -> tuple[StagedVo
     request = an_image(SHAPE, CHUNKS).model_copy(update={"array": document})
     grid = ChunkGrid.of(request)
     marks = np.full(grid.counts, MISSING, np.uint8)
-    staged = StagedVolume(Path("unused"), grid, ChunkDecoder.of(request), marks)
+    arrivals = ArrivalLog(Path("unused"), np.zeros(grid.total, np.uint64))
+    staged = StagedVolume(Path("unused"), grid, ChunkDecoder.of(request), marks, arrivals)
     plan = a_plan(a_model(halo={"z": 1, "y": 1, "x": 1}), request, region=region)
     left = Readers.of(plan, request, np.ones(plan.blocks, bool)).left
     return staged, Together(staged, left > 0, together)

@@ -8,18 +8,20 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numcodecs.zstd import compress
+from numcodecs.zstd import compress, decompress
 from numpy.typing import NDArray
 
+from hmz_backend.stores.arrival_log import ARRIVAL_FILE
 from hmz_backend.stores.atomic import write_whole
 from hmz_backend.stores.cache import ChunkCache
+from hmz_backend.stores.grid import Index
 from hmz_backend.stores.reader import StagedChunkBroken, VolumeReader
 from hmz_backend.stores.staged import ABSENT, ABSENT_FILE, HELD, MISSING
 from hmz_backend.stores.staging import StagingArea
 from hmz_backend.testing.planned import an_image
 from hmz_backend.testing.volumes import announcement, encoded_chunks
 from napari_hmz.errors import DiskFull, NotFound, QuotaExceeded
-from napari_hmz.schema import AxisName, Region
+from napari_hmz.schema import AxisName, Region, VolumeRequest
 
 IMAGE = np.random.default_rng(1).integers(0, 999, (20, 30, 40)).astype("uint16")
 CHUNKS = (8, 16, 16)
@@ -161,9 +163,9 @@ def test_a_chunk_is_decoded_once_for_all_tiles_that_need_it(
     decoded: list[str] = []
     inner = VolumeReader._decode
 
-    def counted(self: VolumeReader, key: str) -> NDArray[Any]:
+    def counted(self: VolumeReader, index: Index, key: str) -> NDArray[Any]:
         decoded.append(key)
-        return inner(self, key)
+        return inner(self, index, key)
 
     monkeypatch.setattr(VolumeReader, "_decode", counted)
     whole: Region = {"z": (0, 20), "y": (0, 30), "x": (0, 40)}
@@ -206,6 +208,70 @@ def test_a_torn_chunk_is_told_by_its_key(tmp_path: Path) -> None:
     with pytest.raises(StagedChunkBroken) as caught:
         reader.read({"z": (0, 9), "y": (0, 30), "x": (0, 40)})
     assert caught.value.key == "c/0/1/1"
+
+
+def blank_the_end(path: Path) -> None:
+    """Leave the length, and pages that never reached the disk."""
+    body = path.read_bytes()
+    path.write_bytes(body[: len(body) // 2] + bytes(len(body) - len(body) // 2))
+
+
+def raw_volume(tmp_path: Path) -> VolumeRequest:
+    """Stage an image without a codec: any bytes of the right length can be decoded."""
+    request = announcement(IMAGE, CHUNKS)
+    document = {**request.array.document, "codecs": request.array.document["codecs"][:1]}
+    array = request.array.model_copy(update={"document": document})
+    request = request.model_copy(update={"array": array})
+    staging = StagingArea(tmp_path, 10**9)
+    staged = staging.scan("v", request)
+    for key, body in encoded_chunks(IMAGE, CHUNKS).items():
+        staging.put(staged, key, decompress(body))
+    return request
+
+
+def test_a_chunk_with_blank_pages_is_not_taken_for_an_image(tmp_path: Path) -> None:
+    request = raw_volume(tmp_path)
+    blank_the_end(tmp_path / "v/array/c/0/1/1")
+    cache = ChunkCache(0)
+    reader = VolumeReader("v", StagingArea(tmp_path, 10**9).scan("v", request), cache)
+    corner: Region = {"z": (0, 8), "y": (0, 16), "x": (0, 40)}
+    for _ in range(2):
+        np.testing.assert_array_equal(reader.read(corner), IMAGE[:8, :16])
+        with pytest.raises(StagedChunkBroken, match="c/0/1/1"):
+            reader.read({"z": (0, 8), "y": (16, 30), "x": (0, 40)})
+
+
+def test_a_chunk_counts_once_its_record_was_kept(tmp_path: Path) -> None:
+    request = raw_volume(tmp_path)
+    log = tmp_path / "v" / ARRIVAL_FILE
+    body = log.read_bytes()
+    assert len(body) == 16 * len(encoded_chunks(IMAGE, CHUNKS))
+    log.write_bytes(body[:32] + bytes(16) + body[48:-5])  # a blank record, and one that is cut
+    keys = list(encoded_chunks(IMAGE, CHUNKS))
+    staging = StagingArea(tmp_path, 10**9)
+    staged = staging.scan("v", request)
+    missing = [key for key in keys if staged.is_missing(staged.grid.index(key))]
+    assert missing == [keys[2], keys[-1]]
+    assert not any(staged.path(key).exists() for key in missing)
+    for key in missing:
+        staging.put(staged, key, decompress(encoded_chunks(IMAGE, CHUNKS)[key]))
+    again = StagingArea(tmp_path, 10**9).scan("v", request)
+    assert again.held == len(keys)
+    whole: Region = {"z": (0, 20), "y": (0, 30), "x": (0, 40)}
+    np.testing.assert_array_equal(VolumeReader("v", again, ChunkCache(0)).read(whole), IMAGE)
+
+
+def test_a_chunk_that_came_again_otherwise_encoded_is_what_it_is_now(tmp_path: Path) -> None:
+    staging, request = area(tmp_path), announcement(IMAGE, CHUNKS)
+    staged = staging.scan("v", request)
+    first = encoded_chunks(IMAGE, CHUNKS)["c/0/0/0"]
+    staging.put(staged, "c/0/0/0", first)
+    staging.drop(staged, [(0, 0, 0)])
+    second = bytes(compress(decompress(first), 19))
+    assert second != first
+    staging.put(staged, "c/0/0/0", second)
+    again = StagingArea(tmp_path, 10**9).scan("v", request)
+    np.testing.assert_array_equal(again.read((0, 0, 0)), IMAGE[:8, :16, :16])
 
 
 def test_a_missing_chunk_is_never_read_as_fill_value(tmp_path: Path) -> None:

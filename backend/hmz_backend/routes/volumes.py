@@ -10,6 +10,7 @@ from hmz_backend.routes.body import read_body
 from hmz_backend.routes.dependencies import At, Caller
 from hmz_backend.routes.examples import ABSENT, VOLUME
 from napari_hmz.schema import Absent, Volume, VolumeRequest, Wanted, wire
+from napari_hmz.schema.digest import named_sha256
 
 router = APIRouter(tags=["volumes"])
 LONGEST_POLL_S = 60.0
@@ -76,7 +77,7 @@ async def put_chunk(
     """Store a chunk exactly as the source holds it; storing it again changes nothing."""
     staged = await at.volumes.open(caller, volume)
     body = await read_body(request, staged.decoder.encoded_limit, content_digest)
-    await at.volumes.put_chunk(staged, volume, key, body)
+    await at.volumes.put_chunk(staged, volume, key, body, named_sha256(content_digest))
     return Response(status_code=204)
 
 

@@ -145,10 +145,18 @@ class Volumes:
         opened = self.shelf.at_hand(volume)
         return None if opened is None else opened.slots
 
-    async def put_chunk(self, staged: StagedVolume, volume: str, key: str, body: bytes) -> None:
+    async def put_chunk(
+        self,
+        staged: StagedVolume,
+        volume: str,
+        key: str,
+        body: bytes,
+        sha256: bytes | None = None,
+    ) -> None:
         """Check and keep a chunk, and tell the runs that wait for it.
 
-        Of a streamed volume, what nobody waits for any more is checked and let go.
+        Of a streamed volume, what nobody waits for any more is checked and let go. `sha256` is that
+        of the body, if somebody has computed it already.
 
         Raises
         ------
@@ -161,7 +169,7 @@ class Volumes:
             if opened is None or not opened.takes(index):
                 await in_thread(self.threads, staged.decoder.decode, body)
                 return
-            await self._store(staged, volume, key, body)
+            await self._store(staged, volume, key, body, sha256)
         if opened.slots is not None:
             opened.here[index] = None
         opened.absent_lately //= 2
@@ -250,18 +258,21 @@ class Volumes:
         await in_thread(self.threads, self._discard, volume, staged, key)
 
     def _discard(self, volume: str, staged: StagedVolume, key: str) -> None:
+        index = staged.grid.index(key)
         try:
-            staged.decoder.decode(staged.path(key).read_bytes())
+            staged.read(index)
         except (FileNotFoundError, ChunkCorrupt, ChunkTooLarge):
             self.cache.drop((volume, key))
-            self.shelf.staging.drop(staged, [staged.grid.index(key)])
+            self.shelf.staging.drop(staged, [index])
 
-    async def _store(self, staged: StagedVolume, volume: str, key: str, body: bytes) -> None:
+    async def _store(
+        self, staged: StagedVolume, volume: str, key: str, body: bytes, sha256: bytes | None
+    ) -> None:
         """Keep a chunk; for its sake, volumes that nobody uses go, the oldest first."""
         await self._make_own_room(volume, len(body))
         while True:
             try:
-                await in_thread(self.threads, self._keep, staged, volume, key, body)
+                await in_thread(self.threads, self._keep, staged, volume, key, body, sha256)
             except (QuotaExceeded, DiskFull):
                 if not await self.shelf.collect_oldest():
                     raise
@@ -276,9 +287,11 @@ class Volumes:
                     f"Images of one person may take {self.shelf.holdings.most_bytes} bytes here."
                 )
 
-    def _keep(self, staged: StagedVolume, volume: str, key: str, body: bytes) -> None:
+    def _keep(
+        self, staged: StagedVolume, volume: str, key: str, body: bytes, sha256: bytes | None
+    ) -> None:
         array = staged.decoder.decode(body)
-        self.shelf.staging.put(staged, key, body)
+        self.shelf.staging.put(staged, key, body, sha256)
         self.cache.put((volume, key), array)
 
     def _note_absent(self, staged: StagedVolume, absent: Absent) -> list[Index]:

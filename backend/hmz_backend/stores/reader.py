@@ -72,11 +72,11 @@ class VolumeReader:
             return np.broadcast_to(self.staged.decoder.fill, self.staged.grid.chunks)
         if mark != HELD:  # another tile has found it damaged since this one was begun
             raise StagedChunkBroken(key)
-        return self.cache.get((self.name, key), lambda: self._decode(key))
+        return self.cache.get((self.name, key), lambda: self._decode(index, key))
 
-    def _decode(self, key: str) -> NDArray[Any]:
+    def _decode(self, index: Index, key: str) -> NDArray[Any]:
         try:
-            return self.staged.decoder.decode(self.staged.path(key).read_bytes())
+            return self.staged.read(index)
         except (FileNotFoundError, ChunkCorrupt, ChunkTooLarge) as error:
             raise StagedChunkBroken(key) from error
 

@@ -4,15 +4,16 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hmz_backend.stores.arrival_log import ARRIVAL_FILE, ArrivalLog, body_digest
 from hmz_backend.stores.atomic import append_whole, is_leftover
 from hmz_backend.stores.grid import ChunkGrid, Index
 from napari_hmz.decoding import ChunkDecoder
-from napari_hmz.errors import NotFound
+from napari_hmz.errors import ChunkCorrupt, NotFound
 from napari_hmz.schema import Region, VolumeRequest
 
 MISSING, HELD, ABSENT = 0, 1, 2
@@ -32,6 +33,8 @@ class StagedVolume:
         Its chunks: where they lie, and how they are read.
     marks
         MISSING, HELD or ABSENT for each chunk, in the shape of the grid, uint8.
+    arrivals
+        What the chunks were when they came.
     bytes_held
         What the held chunks take on disk.
     held, absent
@@ -42,6 +45,7 @@ class StagedVolume:
     grid: ChunkGrid
     decoder: ChunkDecoder
     marks: NDArray[np.uint8]
+    arrivals: ArrivalLog
     bytes_held: int = 0
     held: int = 0
     absent: int = 0
@@ -51,7 +55,8 @@ class StagedVolume:
         """Look which chunks are there."""
         grid = ChunkGrid.of(request)
         marks = np.zeros(grid.counts, np.uint8)
-        staged = cls(folder, grid, ChunkDecoder.of(request), marks)
+        arrivals = ArrivalLog.read(folder / ARRIVAL_FILE, grid.total)
+        staged = cls(folder, grid, ChunkDecoder.of(request), marks, arrivals)
         staged._find_absent()
         staged._find_held()
         return staged
@@ -70,6 +75,29 @@ class StagedVolume:
     def path(self, key: str) -> Path:
         """Return where a chunk is stored; the key must be one of the grid's."""
         return self.folder / "array" / key
+
+    def read(self, index: Index) -> NDArray[Any]:
+        """Return a chunk, decoded.
+
+        Raises
+        ------
+        FileNotFoundError, ChunkCorrupt, ChunkTooLarge
+            If it is not what came.
+        """
+        place = self._place(index)
+        told = int(
+            self.arrivals.unproven[place]
+        )  # before the file: that may be sent anew meanwhile
+        body = self.path(self.grid.key(index)).read_bytes()
+        if told:
+            if body_digest(body) != told:
+                raise ChunkCorrupt("The chunk is not what came.")
+            self.arrivals.unproven[place] = 0
+        return self.decoder.decode(body)
+
+    def note(self, index: Index, digest: int) -> None:
+        """Note, on disk, what a chunk is that has been stored; raises as `ArrivalLog.note`."""
+        self.arrivals.note(self._place(index), digest)
 
     def mark(self, index: Index, mark: int, more_bytes: int) -> None:
         """Note what has become of a chunk."""
@@ -126,7 +154,13 @@ class StagedVolume:
                 index = self.grid.index(key)
             except NotFound:
                 continue  # the array's document
-            self.mark(index, HELD, entry.stat().st_size)
+            if self.arrivals.is_noted(self._place(index)):
+                self.mark(index, HELD, entry.stat().st_size)
+            else:  # its record was lost with the power: nobody can tell whether it is whole
+                Path(entry.path).unlink()
+
+    def _place(self, index: Index) -> int:
+        return int(np.ravel_multi_index(index, self.grid.counts))
 
 
 def files_below(folder: Path) -> Iterator[tuple[str, "os.DirEntry[str]"]]:

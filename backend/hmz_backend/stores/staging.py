@@ -4,6 +4,7 @@
 root/{volume}/array/zarr.json | .zarray   as announced
 root/{volume}/array/{key}                 a chunk, exactly as it came
 root/{volume}/absent.bin                  which chunks are fill value
+root/{volume}/arrived.bin                 what each chunk was when it came
 root/{volume}/used                        its time is that of the last use
 ```
 
@@ -20,13 +21,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from secrets import token_hex
 
+from hmz_backend.stores.arrival_log import ARRIVAL_FILE, body_digest, digest_of
 from hmz_backend.stores.atomic import write_whole
 from hmz_backend.stores.grid import Index
 from hmz_backend.stores.staged import ABSENT_FILE, HELD, MISSING, StagedVolume, files_below
 from napari_hmz.errors import DiskFull, NotFound, QuotaExceeded
 from napari_hmz.schema import VolumeRequest
 
-_NO_CHUNKS = frozenset({".zarray", "zarr.json", ABSENT_FILE, "used"})
+_NO_CHUNKS = frozenset({".zarray", "zarr.json", ABSENT_FILE, ARRIVAL_FILE, "used"})
 
 
 @dataclass
@@ -79,8 +81,13 @@ class StagingArea:
             self._known()[volume] = staged.bytes_held
         return staged
 
-    def put(self, staged: StagedVolume, key: str, body: bytes) -> None:
+    def put(self, staged: StagedVolume, key: str, body: bytes, sha256: bytes | None = None) -> None:
         """Store a chunk whose content has been checked; one that is held already stays as it is.
+
+        Parameters
+        ----------
+        sha256
+            Of the body, if somebody has computed it already.
 
         Raises
         ------
@@ -93,8 +100,10 @@ class StagingArea:
         if staged.marks[index] == HELD:
             return
         self._check_room(len(body))
+        digest = body_digest(body) if sha256 is None else digest_of(sha256)
         write_whole(staged.path(key), body)
         with self._lock:
+            staged.note(index, digest)
             twice = staged.marks[index] == HELD  # two clients sent it at the same time
             self._mark(staged, index, HELD, 0 if twice else len(body))
 

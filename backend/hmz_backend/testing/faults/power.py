@@ -107,17 +107,19 @@ def _is_safe(path: Path, log: Mapping[int, Synced]) -> bool:
 
 
 def _strike(path: Path, log: Mapping[int, Synced], chance: random.Random) -> bool:
-    """Take or tear a file; of one that has grown since it was synced, what it was then stays."""
+    """Take, tear or blank a file; of one that has grown since it was synced, that much stays."""
     status = path.stat()
     synced = log.get(status.st_ino, Synced()).size
     kept = synced if synced < status.st_size else 0
     fate = chance.random()
     if fate < 0.2:  # the system had written it by itself
         return False
-    if fate < 0.6 and not kept:
+    if fate < 0.5 and not kept:
         path.unlink()
-    else:
-        os.truncate(path, chance.randrange(kept, status.st_size + 1))
+        return True
+    os.truncate(path, chance.randrange(kept, status.st_size + 1))
+    if fate > 0.75:  # its length is there, and pages that never came
+        os.truncate(path, status.st_size)
     return True
 
 
