@@ -18,7 +18,7 @@ from pydantic_settings import (
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from hmz_backend.issuers import Group, HubSettings, IssuerSettings
+from hmz_backend.issuers import Group, HubSettings, IssuerSettings, Url
 from hmz_backend.model_access import ModelAccess
 from hmz_backend.secret_files import read_secret
 from hmz_backend.setting_faults import SettingFault, faults_of, without
@@ -55,6 +55,9 @@ class Settings(BaseSettings):
     peer_url: str = Field(default="", pattern=r"^(https?://[^/?#\s@]+)?$")
     """Where other server processes on the same PostgreSQL reach this one; empty: at `port` of this
     machine, which will do as long as all of them are here."""
+    public_url: Url | Literal[""] = ""
+    """Where people reach it, through a proxy with TLS; only `hmz-backend check` needs it, to look
+    whether the backend is there."""
     token: SecretStr | None = None
     """The shared token of all callers as long as there is no issuer and no hub; none: HMZ_TOKEN, or
     made up at start."""

@@ -11,6 +11,7 @@ from hmz_backend.check.hub import HubCheck
 from hmz_backend.check.issuer import IssuerCheck
 from hmz_backend.check.listening import Listening
 from hmz_backend.check.protocol import Check
+from hmz_backend.check.public_address import PublicAddress
 from hmz_backend.check.rules import Rules
 from hmz_backend.check.secrets import Secrets
 from hmz_backend.check.settings_file import SettingsFile
@@ -44,6 +45,8 @@ def _checks_of(settings: Settings, path: Path | None) -> Iterator[Check]:
     yield Storage(settings)
     yield DatabaseCheck(settings)
     yield Listening(settings)
+    if settings.public_url:
+        yield PublicAddress(settings)
     yield from (IssuerCheck(issuer) for issuer in settings.issuers)
     if settings.jupyterhub is not None:
         yield HubCheck(settings.jupyterhub)

@@ -67,6 +67,14 @@ def _limits_that_are_never_reached(settings: Settings) -> Iterator[Finding]:
             )
 
 
+def _peers_without_postgresql(settings: Settings) -> Iterator[Finding]:
+    if settings.peer_url and not settings.database_url.startswith("postgresql"):
+        yield wrong(
+            "peer_url is set, but several server processes need PostgreSQL.",
+            "Set database_url, or take peer_url out.",
+        )
+
+
 def _people_who_are_refused(settings: Settings) -> Iterator[Finding]:
     for issuer in settings.issuers:
         desktop = issuer.desktop
@@ -107,6 +115,7 @@ RULES: Final[tuple[Callable[[Settings], Iterator[Finding]], ...]] = (
     _token_of_nobody,
     _triton_that_is_not_asked,
     _limits_that_are_never_reached,
+    _peers_without_postgresql,
     _people_who_are_refused,
     _roles_that_nobody_has,
 )

@@ -128,6 +128,7 @@ class Imitation:
 
     documents: Mapping[str, Any] = field(default_factory=dict)
     ahead_s: float = 0.0
+    uploads: int = 401
     url: str = ""
 
 
@@ -147,6 +148,12 @@ def imitate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
+
+            def do_PUT(self) -> None:
+                self.send_response(made.uploads)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                self.close_connection = True
 
             def date_time_string(self, timestamp: float | None = None) -> str:
                 return super().date_time_string(time.time() + made.ahead_s)

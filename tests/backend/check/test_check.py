@@ -6,6 +6,7 @@ Database and issuer are real ones; faults that these cannot have are those of im
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,12 +14,16 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 from typer.testing import CliRunner
 
+from hmz_backend.check.public_address import PublicAddress, status_of_upload
 from hmz_backend.cli import app
 from hmz_backend.identity import person_records
 from hmz_backend.identity.protocol import Principal
+from hmz_backend.settings import Settings
+from hmz_backend.testing.live_backend import LiveBackend
 from napari_hmz.schema import wire
 from napari_hmz.testing.backend_process import free_port
 from napari_hmz.testing.issuer import BACKEND
+from napari_hmz.version import __version__
 
 from .conftest import Imitation, Place
 
@@ -141,6 +146,16 @@ def _nobody_is_known(place: Place) -> None:
     place.config.write_text(f'data_dir = "{place.folder}/data"\nhost = "0.0.0.0"\nport = 0')
 
 
+def _several_processes_on_sqlite(place: Place) -> None:
+    _without_password(place)
+    place.change(place.database, "")
+    place.add('peer_url = "http://10.0.0.1:8650"\n')
+
+
+def _without_password(place: Place) -> None:
+    place.change("database_password_file", "#")
+
+
 def _open_secret(place: Place) -> None:
     (place.folder / "client-secret").chmod(0o644)
 
@@ -195,7 +210,7 @@ def _no_rights(place: Place) -> None:
 
 
 def _file_that_is_no_database(place: Place) -> None:
-    place.change("database_password_file", "#")
+    _without_password(place)
     place.change(place.database, f"sqlite:///{place.folder}/b.sqlite")
     (place.folder / "b.sqlite").write_text("no database at all, but long enough to look like one")
 
@@ -223,6 +238,12 @@ def _sql(place: Place, statement: str) -> None:
 
 DEEDS: dict[str, tuple[Callable[[Place], None], str, str, str]] = {
     "nobody is known": (_nobody_is_known, "settings together", "nobody is known", "wrong"),
+    "several processes on SQLite": (
+        _several_processes_on_sqlite,
+        "settings together",
+        "need PostgreSQL",
+        "wrong",
+    ),
     "open secret": (_open_secret, "secrets", "everybody on this machine may read", "wrong"),
     "empty secret": (_empty_secret, "secrets", "is empty", "wrong"),
     "wrong secret": (_wrong_secret, "issuer", "does not accept hmz-backend", "wrong"),
@@ -265,6 +286,47 @@ def test_a_port_that_another_program_has_is_named(
     expect(place, "address", "Another program listens")
     server.documents = {wire.HEALTH: {"engine": "embedded"}}
     assert findings(place) == []
+
+
+def test_a_proxy_that_does_not_lead_here_or_holds_chunks_back_is_named(
+    place: Place, imitate: Callable[[], Imitation]
+) -> None:
+    server = imitate()
+    place.add(f'public_url = "{server.url}/hmz/"\n')
+    expect(place, "public address", "Something else is there")
+    server.documents = {f"/hmz{wire.HEALTH}": {"engine": "embedded", "version": __version__}}
+    assert findings(place) == []
+    server.uploads = 413
+    expect(place, "public address", "refuses bodies of 10000000 bytes")
+    server.documents = {f"/hmz{wire.HEALTH}": {"engine": "embedded", "version": "0.0.1"}}
+    expect(place, "public address", "of version 0.0.1", "warning")
+
+
+def test_a_backend_lets_the_check_of_its_public_address_pass(backend: LiveBackend) -> None:
+    check = PublicAddress(Settings(public_url=backend.url))
+    assert [found.level for found in check.look()] == ["ok"]
+    assert status_of_upload(backend.url, 10**8) == 401  # told without a byte of the body
+
+
+def test_a_public_address_that_does_not_answer_is_named(place: Place) -> None:
+    place.add(f'public_url = "http://127.0.0.1:{free_port()}"\n')
+    expect(place, "public address", "cannot be reached")
+
+
+def test_no_secret_is_shown_whatever_happens(place: Place) -> None:
+    _without_password(place)
+    place.change(place.database, "postgresql+psycopg://hmz:geheimnis@127.0.0.1:1/geheimnis")
+    place.add('token = "geheimnis"\n')
+    for words in (["--json"], []):
+        done = SHELL.invoke(app, ["check", "--config", str(place.config), *words])
+        assert done.exit_code == 1
+        assert "geheimnis" not in done.output
+
+
+def test_what_cannot_be_looked_at_at_all_is_told(tmp_path: Path) -> None:
+    done = SHELL.invoke(app, ["check", "--config", str(tmp_path / "none.toml")])
+    assert (done.exit_code, "cannot be read" in done.stdout) == (1, True)
+    assert SHELL.invoke(app, ["check", "--nonsense"]).exit_code == 2
 
 
 def issuer_of(place: Place, url: str) -> None:

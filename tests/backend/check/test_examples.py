@@ -16,8 +16,17 @@ from napari_hmz.errors import EngineUnavailable
 EXAMPLES = Path(__file__).parents[3] / "backend" / "deploy" / "examples"
 LACKING = {
     "laptop": (),
-    "one-server": ("secrets", "database", "issuer", "triton", "storage"),
-    "desy": ("secrets", "database", "issuer", "hub", "triton", "storage", "models and groups"),
+    "one-server": ("secrets", "database", "public address", "issuer", "triton"),
+    "desy": (
+        "public address",
+        "secrets",
+        "database",
+        "issuer",
+        "hub",
+        "triton",
+        "storage",
+        "models and groups",
+    ),
 }
 """What may be lacking here: servers, secrets, disks and folders of packages."""
 
