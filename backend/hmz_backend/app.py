@@ -59,6 +59,7 @@ from hmz_backend.routes import (
 from hmz_backend.routes.dependencies import Services, caller
 from hmz_backend.routes.express import Express
 from hmz_backend.routes.gate import LOOPBACK_NAMES, Gate
+from hmz_backend.routes.prefix import Prefix
 from hmz_backend.routes.request_pace import RequestPace
 from hmz_backend.routes.words_limit import WordsLimit
 from hmz_backend.runs.block_worker import BlockWorker
@@ -124,6 +125,7 @@ def build_app(
         openapi_url=None,  # served below, to callers only
         lifespan=lambda app: _open(app, settings, given),
         middleware=[
+            Middleware(Prefix, prefix=settings.url_prefix),
             Middleware(Gate, names=names, origins=settings.cors_origins),
             *_open_to_pages(settings.cors_origins),
             Middleware(Relay),

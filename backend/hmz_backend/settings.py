@@ -52,6 +52,9 @@ class Settings(BaseSettings):
     """Address to listen on; anything but loopback needs an issuer or a hub."""
     port: int = Field(default=8650, ge=0, le=65535)
     """Port to listen on; 0 takes any free one."""
+    url_prefix: str = Field(default="", pattern=r"^(/[A-Za-z0-9._~@%-]+)*$")
+    """The path under which a proxy has the backend that passes whole paths on, for example
+    `/services/hmz`; empty: none, or the proxy takes it away."""
     peer_url: str = Field(default="", pattern=r"^(https?://[^/?#\s@]+)?$")
     """Where other server processes on the same PostgreSQL reach this one; empty: at `port` of this
     machine, which will do as long as all of them are here."""

@@ -17,6 +17,7 @@ from hmz_backend.testing.cards import CARDS
 from hmz_backend.testing.fake_engine import FakeEngine
 from hmz_backend.testing.live_backend import TOKEN, LiveBackend, wait_until
 from hmz_backend.testing.lone_backend import LoneBackend
+from hmz_backend.testing.nginx import Nginx
 from hmz_backend.testing.postgres import fresh_database
 from hmz_backend.testing.round_robin import RoundRobin
 from hmz_backend.testing.user import User
@@ -87,18 +88,24 @@ def health(backend: LoneBackend) -> httpx.Response:
         return http.get("/v1/health")
 
 
-def test_a_run_whose_requests_go_to_both_is_that_of_one_backend(
-    pair: Pair, proxy: RoundRobin, results: tuple[OutputResult, ...]
+def test_a_run_whose_requests_go_to_both_through_nginx_is_that_of_one_backend(
+    pair: Pair, results: tuple[OutputResult, ...], tmp_path: Path
 ) -> None:
-    with pair[0].client(proxy.url, Connection="close") as http:
-        user = User(http, IMAGE, CHUNKS)
-        user.announce()
-        run = user.finish(user.start("components", key="k").id)
-        assert run.state == "done"
-        assert run.results == results
-        assert user.start("components", key="k").id == run.id
-    assert len(proxy.taken) == 2
-    assert min(proxy.taken.values()) > 10
+    with Nginx(tmp_path / "nginx", [each.url for each in pair]) as nginx:
+        headers = dict(pair[0].client().headers)
+        with httpx.Client(base_url=nginx.url, headers=headers, verify=nginx.context()) as http:
+            user = User(http, IMAGE, CHUNKS)
+            user.announce()
+            run = user.start("components", key="k")
+            events = user.events(run.id)
+            assert next(events).kind == "state"  # nothing waits for more: no chunk has been sent
+            with user.feeding():
+                list(events)
+            found = user.get(run.id)
+            assert found.state == "done"
+            assert found.results == results
+            assert user.start("components", key="k").id == run.id
+        assert nginx.status_of_a_body_of(300 * 2**20) == 413
 
 
 def test_a_leader_that_was_stalled_is_replaced_and_one_that_is_killed_too(
