@@ -257,7 +257,7 @@ async def _running(
     made = given.executor(worker) if given.executor else _local(worker, settings)
     catalogue = Catalogue(given.packages, looking, database, ModelRules(settings.model_access))
     # What was done here is told, whoever leads by now.
-    audit = AuditKeeper(database.unguarded(), Checkpoints(settings.audit_checkpoints))
+    audit = AuditKeeper(database.guarded(None), Checkpoints(settings.audit_checkpoints))
     shelf = _shelf(settings, threads, audit.summary)
     cache = ChunkCache(settings.chunk_cache_bytes)
     decoding, is_encrypted = Window(settings.threads), settings.encrypted_at_rest

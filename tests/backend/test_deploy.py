@@ -36,8 +36,8 @@ def unit(tmp_path: Path) -> Path:
     for before, after in {
         "/opt/napari-hmz/bin/hmz-backend": str(backend),
         "/usr/bin/curl": sys.executable,
-        "User=napari-hmz": "User=root",
-        "Group=napari-hmz": "Group=root",
+        "User=hmz": "User=root",
+        "Group=hmz": "Group=root",
     }.items():
         assert before in text
         text = text.replace(before, after)
@@ -54,7 +54,7 @@ def test_systemd_takes_the_unit(unit: Path) -> None:
 
 
 def test_the_unit_may_do_little(unit: Path) -> None:
-    text = unit.read_text().replace("User=root", "User=napari-hmz")
+    text = unit.read_text().replace("User=root", "User=hmz")
     unit.write_text(text)
     found = analyze("security", "--offline=yes", f"--threshold={LEAST_EXPOSED}", unit)
     assert found.returncode == 0, found.stdout

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Connection, Engine, select, update
 
 from hmz_backend.database import lease
-from hmz_backend.database.access import Database
+from hmz_backend.database.access import Database, Guard
 from hmz_backend.database.connection import open_database
 from hmz_backend.database.lease import LeaseLost
 from hmz_backend.database.tables import LeaseRow, SpeedRow
@@ -75,7 +75,7 @@ def test_a_write_of_who_has_lost_it_leaves_nothing(opened: Engine) -> None:
     async def write() -> None:
         database = Database.open(opened.url.render_as_string(hide_password=False))
         try:
-            guarded = database.guarded(lambda c: lease.check(c, 1))
+            guarded = database.guarded(Guard(lambda c: lease.check(c, 1), lambda: None))
             await guarded.write(lambda c: records.add_speed(c, "m", "1", 1, 1.0))
             acquire(opened, HERE)
             with pytest.raises(LeaseLost):

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, text
 
 from hmz_backend.database.lease import look
 from hmz_backend.testing.cards import CARDS
@@ -124,6 +124,24 @@ def test_a_leader_that_was_stalled_is_replaced_and_one_that_is_killed_too(
     assert health(pair[0]).is_success  # it passes on by now
     proxy.urls = [pair[0].url]
     pair[1].kill()
+    assert run.wait(60).state == "done"
+    assert run.info().results == results
+
+
+def test_a_run_outlives_the_connections_to_the_database(
+    run: Run, results: tuple[OutputResult, ...], database: str
+) -> None:
+    engine = create_engine(database)
+    cut = text(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    for blocks in (4, 8):
+        wait_until(lambda: run.info().progress.blocks_done >= blocks)  # noqa: B023 # used at once
+        with engine.connect() as connection:
+            for _ in range(20):  # so that it hits a transaction, not only idle connections
+                connection.execute(cut)
+    engine.dispose()
     assert run.wait(60).state == "done"
     assert run.info().results == results
 

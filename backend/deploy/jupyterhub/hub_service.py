@@ -25,7 +25,7 @@ c.JupyterHub.services = [
             "/opt/napari-hmz/bin/hmz-backend",
             "serve",
             "--config",
-            "/etc/napari-hmz/backend.toml",
+            "/etc/hmz/backend.toml",
             "--port",
             str(PORT),
         ],

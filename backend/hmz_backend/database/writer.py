@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from napari_hmz.errors import DiskFull
 
@@ -101,12 +101,19 @@ class Writer:
                 for operation in _ordered(batch):
                     operation(connection)
         except Exception as error:  # noqa: BLE001 # whatever it is, its caller gets it
-            if len(batch) == 1:
-                _settle(batch[0], _explained(error))
-            return len(batch) == 1
+            if len(batch) > 1 and not is_cut_off(error):
+                return False
+            for job in batch:  # if cut off, it may be committed: to do it again would be wrong
+                _settle(job, _explained(error))
+            return True
         for job in batch:
             _settle(job, None)
         return True
+
+
+def is_cut_off(error: Exception) -> bool:
+    """Return whether the connection to the database was lost, so that nobody knows what is in."""
+    return isinstance(error, DBAPIError) and error.connection_invalidated
 
 
 def _ordered(batch: Sequence[_Job]) -> Iterator[Operation]:

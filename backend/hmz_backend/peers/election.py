@@ -1,7 +1,7 @@
 """The election: one of several server processes leads, the others know where it is.
 
 ```
-standing by ── lease free ──> starting ── ready ──> leading ── lease lost ──> standing by
+standing by ── lease free ──> starting ── ready ──> leading ── lost, or in doubt ──> standing by
                                                        └── told to stop ──> passing on, to the next
 ```
 
@@ -23,7 +23,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from hmz_backend.database import lease
-from hmz_backend.database.access import Database
+from hmz_backend.database.access import Database, Guard
 from hmz_backend.database.lease import LEASE_S, LeaseLost, Standing
 from hmz_backend.peers.run_root import next_term, take_over
 from napari_hmz.errors import ServerBusy
@@ -76,6 +76,7 @@ class Election:
     _reigns: bool = False
     """Whether this process has the lease, as far as it knows."""
     _answering: int = 0
+    _doubted: asyncio.Event = field(default_factory=asyncio.Event)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _task: "asyncio.Task[None] | None" = None
 
@@ -140,12 +141,12 @@ class Election:
             try:
                 term = await self._win()
                 await self._reign(term)
-            except LeaseLost:
-                log.warning("another server process leads by now")
+            except LeaseLost as error:
+                log.warning("this server process leads no more: %s", error.detail)
+            except SQLAlchemyError as error:
+                log.warning("the database does not answer: %s", error)
             except Exception:  # whatever it is, the next attempt may go through, here or elsewhere
                 log.exception("this server process cannot lead")
-            finally:
-                self._leads = False
             await asyncio.sleep(LOOK_S)
 
     async def _win(self) -> int:
@@ -173,6 +174,7 @@ class Election:
         """Lead until told to stop; raises LeaseLost."""
         log.info("this server process leads, term %d", term)
         self._reigns = True
+        self._doubted.clear()
         beating = asyncio.create_task(self._beat(term))
         leading = asyncio.create_task(self._lead(term))
         try:
@@ -181,19 +183,25 @@ class Election:
             self._leads = False
             leading.cancel()
             await asyncio.wait([leading])
-            is_lost = beating.done()
-            beating.cancel()
-            if not is_lost:
-                await self._commit(lambda c: lease.release(c, term))
-            self._reigns = False
-            self._ring()
+            await self._give_back(term, beating)
         for task in (beating, leading):
             if task.done() and not task.cancelled():
                 task.result()
 
+    async def _give_back(self, term: int, beating: "asyncio.Task[None]") -> None:
+        """Let another one lead, unless it does already or the lease is in doubt."""
+        try:
+            if not beating.done():
+                beating.cancel()
+                await self._commit(lambda c: lease.release(c, term))
+        finally:
+            self._reigns = False
+            self._ring()
+
     async def _lead(self, term: int) -> None:
         runs = await asyncio.to_thread(take_over, self.data_dir, term)
-        database = self.database.guarded(lambda connection: lease.check(connection, term))
+        guard = Guard(lambda connection: lease.check(connection, term), self._doubted.set)
+        database = self.database.guarded(guard)
         async with self.lead(database, runs):
             self._leads = True
             self._ring()
@@ -207,8 +215,7 @@ class Election:
     async def _beat(self, term: int) -> None:
         """Renew the lease; raises LeaseLost if it has gone, or may have."""
         renewed_s = time.monotonic()
-        while True:
-            await asyncio.sleep(BEAT_S)
+        while not await self._is_doubted(BEAT_S):
             began_s = time.monotonic()
             try:
                 await asyncio.wait_for(self._commit(lambda c: lease.renew(c, term)), LEASE_S / 2)
@@ -216,7 +223,13 @@ class Election:
             except (SQLAlchemyError, TimeoutError) as error:
                 log.warning("the lease could not be renewed: %s", error)
             if time.monotonic() - renewed_s > LEASE_S:
-                raise LeaseLost
+                break
+        raise LeaseLost("The database was away.")
+
+    async def _is_doubted(self, timeout_s: float) -> bool:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._doubted.wait(), timeout_s)
+        return self._doubted.is_set()
 
     async def _commit(self, operation: Callable[[Connection], T]) -> T:
         def commit() -> T:

@@ -125,6 +125,7 @@ class Passage:
             pass
 
     async def _pass(self, address: str, session: aiohttp.ClientSession) -> None:
+        self.scope["state"]["is_usual"] = True  # the other process writes the line in the log
         method, headers = self.scope["method"], self._passed_headers()
         path = self.scope["raw_path"].decode("ascii")
         query = self.scope["query_string"].decode("ascii")
