@@ -74,6 +74,6 @@ def test_a_restart_counts_a_block_whose_files_are_gone_as_pending() -> None:
     kept = SimpleNamespace(intact=lambda block, part: block != 1, needs=lambda block: ())
     cast(dict[str, Any], found.job.works).update(labels=kept, blend=kept)
     rows = [(name, block, "some", 0, True) for name in ("labels", "blend") for block in (0, 1)]
-    found._restore(rows)
+    found._forget(found._restore(rows))
     assert found.pending().tolist() == [False, True, True]
     assert (found.blocks_done, found.voxels_done) == (1, 1)

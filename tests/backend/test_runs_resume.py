@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from hmz_backend.engines.protocol import TileRequest
-from hmz_backend.runs import service
+from hmz_backend.runs import journal, service
 from hmz_backend.serving import ServingError
 from hmz_backend.testing.cards import CARDS, MODELS, VERSION, copy
 from hmz_backend.testing.fake_engine import FakeEngine
@@ -64,6 +64,22 @@ def test_a_cancelled_run_goes_on_and_the_bytes_are_the_same(
     assert done.results == calm.results
     assert files(backend.folder, run.id) == files(backend.folder, calm.id)
     assert resumed(user, run.id).state == "done"
+
+
+def test_a_journal_is_read_a_page_at_a_time(
+    user: User, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user.announce()
+    calm = user.finish(user.start("components", block=BLOCK).id)
+    run = stopped_in_the_middle(user, engine, "components")
+    monkeypatch.setattr(journal, "PAGE", 3)
+    before, kept = len(engine.requests), user.get(run.id).progress.blocks_done
+    assert kept > 3 * journal.PAGE
+    resumed(user, run.id)
+    done = user.finish(run.id)
+    assert done.state == "done", done.error
+    assert done.results == calm.results
+    assert len(engine.requests) - before <= run.plan.blocks - kept + IN_THE_AIR
 
 
 def test_events_go_on_and_the_end_that_was_none_is_left_out(user: User, engine: FakeEngine) -> None:

@@ -5,7 +5,7 @@ journal says what is left; files that are not what it says (a loss of power) are
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -19,6 +19,9 @@ from hmz_backend.runs.job import Job
 from hmz_backend.runs.log import MakeEvent, RunLog
 from hmz_backend.runs.receipt import OutputReceipt, Receipt
 from napari_hmz.schema import LabelsMerged, Progress, Progressed
+
+PAGE = 10_000  # rows that are in memory at a time: about 3 MB
+SHA256_HEX = "S64"
 
 
 @dataclass
@@ -71,10 +74,11 @@ class Journal:
 
     async def load(self) -> None:
         """Take up what an earlier driver has left; forget blocks whose files are gone."""
-        rows = await self.database.read(lambda c: records.block_rows(c, self.run))
-        broken = await self.job.in_thread(self._restore, rows)
-        if broken:
-            await self.database.write(partial(records.drop_blocks, run=self.run, blocks=broken))
+        broken = set[int]()
+        async for page in self._pages():
+            broken |= await self.job.in_thread(self._restore, page)
+        if lost := await self.job.in_thread(self._forget, broken):
+            await self.database.write(partial(records.drop_blocks, run=self.run, blocks=lost))
         await self.computed(await self.job.in_thread(self._left_receipts))
 
     @property
@@ -149,21 +153,32 @@ class Journal:
 
     async def output_digests(self) -> Mapping[str, str]:
         """Return, per output, the SHA-256 over `key digest` lines of its stored chunks, by key."""
-        rows = await self.database.read(lambda c: records.block_rows(c, self.run))
-        return await self.job.in_thread(self._digests, rows)
+        blocks = self.job.brief.plan.blocks
+        found = {name: np.zeros(blocks, SHA256_HEX) for name in self.job.works}
+        async for page in self._pages():
+            for name, block, digest, _objects, _final in page:
+                found[name][block] = digest
+        return {n: await self.job.in_thread(self._digest, n, each) for n, each in found.items()}
 
-    def _digests(self, rows: Sequence[tuple[str, int, str, int, bool]]) -> Mapping[str, str]:
-        lines: dict[str, list[str]] = {name: [] for name in self.job.works}
-        for name, block, digest, _objects, _final in rows:
-            if digest:
-                key = self.job.works[name].key(self.job.block(block))
-                lines[name].append(f"{key} {digest}\n")
-        return {
-            name: hashlib.sha256("".join(sorted(found)).encode()).hexdigest()
-            for name, found in lines.items()
-        }
+    async def _pages(self) -> AsyncIterator[Sequence[records.KeptBlock]]:
+        """Yield what is kept of the blocks, so many at a time: a large run has millions."""
+        last = ("", -1)
+        while page := await self.database.read(
+            partial(records.block_rows, run=self.run, after=last, limit=PAGE)
+        ):
+            yield page
+            last = page[-1][:2]
 
-    def _restore(self, rows: Sequence[tuple[str, int, str, int, bool]]) -> list[int]:
+    def _digest(self, name: str, digests: NDArray[np.bytes_]) -> str:
+        """Return the digest of an output from those of its blocks, empty where none is stored."""
+        work, found = self.job.works[name], hashlib.sha256()
+        stored = map(int, np.flatnonzero(digests))
+        for key, number in sorted((work.key(self.job.block(n)), n) for n in stored):
+            found.update(f"{key} {digests[number].decode()}\n".encode())
+        return found.hexdigest()
+
+    def _restore(self, rows: Sequence[records.KeptBlock]) -> set[int]:
+        """Mark blocks whose files are as the journal says; return those to be done again."""
         broken = set[int]()
         for name, number, digest, objects, final in rows:
             part = OutputReceipt(digest=digest, objects=objects, final=final)
@@ -172,11 +187,14 @@ class Journal:
                 self._mark(name, number, part)
             else:
                 broken.update([number, *self.job.works[name].needs(block)])
+        return broken
+
+    def _forget(self, broken: Set[int]) -> list[int]:
+        """Count blocks as pending; return those of which nothing that is kept is of use."""
         for number in broken:
             self._mark_pending(number)
-        lost = [b for b in broken if not all(m.final[b] for m in self.marks.values())]
         self.voxels_done = sum(map(self.job.voxels, self.computed_blocks()))
-        return lost
+        return [b for b in broken if not all(m.final[b] for m in self.marks.values())]
 
     def _left_receipts(self) -> list[Receipt]:
         """Return what tasks have finished, and no driver has journalled, if the files are whole."""

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, insert, select, tuple_, update
 
 from hmz_backend.access import share_records
 from hmz_backend.access.rights import Right, right_of
@@ -29,6 +29,8 @@ from napari_hmz.schema import (
 
 RESULTS = TypeAdapter(tuple[OutputResult, ...])
 AnyRow = Row[Any]
+KeptBlock = tuple[str, int, str, int, bool]
+"""Output, block, digest, objects, final."""
 WORDS: Mapping[Right, AccessRight] = {
     Right.OWN: "own",
     Right.CONTINUE: "continue",
@@ -263,11 +265,16 @@ def drop_blocks(connection: Connection, run: str, blocks: Iterable[int]) -> None
         connection.execute(query, rows)
 
 
-def block_rows(connection: Connection, run: str) -> list[tuple[str, int, str, int, bool]]:
-    """Return (output, block, digest, objects, final) of everything that is kept of a run."""
-    query = select(
-        BlockRow.output, BlockRow.block, BlockRow.digest, BlockRow.objects, BlockRow.final
-    ).where(BlockRow.run == run)
+def block_rows(
+    connection: Connection, run: str, after: tuple[str, int], limit: int
+) -> list[KeptBlock]:
+    """Return what is kept of the next blocks of a run, by output and number, after one of them."""
+    query = (
+        select(BlockRow.output, BlockRow.block, BlockRow.digest, BlockRow.objects, BlockRow.final)
+        .where(BlockRow.run == run, tuple_(BlockRow.output, BlockRow.block) > after)
+        .order_by(BlockRow.output, BlockRow.block)
+        .limit(limit)
+    )
     return [(o, b, d, n, f) for o, b, d, n, f in connection.execute(query)]
 
 
