@@ -46,9 +46,10 @@ BENCHMARKS: Mapping[str, Callable[[], Iterator[Figure]]] = {
     "stitching": stitching.figures,
     "stall": stall.figures,
     "faults": faults.figures,
+    "power": faults.power,
     "long": long.figures,
 }
-BY_NAME = ("faults", "long", "memory-100")
+BY_NAME = ("faults", "long", "memory-100", "power")
 """Those that take longer than all others together."""
 
 

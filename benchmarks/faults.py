@@ -1,8 +1,9 @@
 """Bar 5: kills at random moments; outputs identical, only blocks in the air computed again.
 
-Each role is killed in turn: the client, the backend, a worker of the embedded engine, Triton, and
-everything at once with the files that nobody had synced (a loss of power). What is compared are the
-files of the run on both sides, byte by byte, with those of a run that nothing happened to.
+Each role is killed in turn: the client, the backend, a worker of the embedded engine, Triton; and,
+as a benchmark of its own, everything at once with the files that nobody had synced (a loss of
+power). What is compared are the files of the run on both sides, byte by byte, with those of a run
+that nothing happened to.
 """
 
 import random
@@ -20,10 +21,20 @@ SEED = 0
 
 
 def figures() -> Iterator[Figure]:
-    """Yield what differs, what was done twice and what is left behind, per role."""
+    """Yield what differs, what was done twice and what is left behind, per process killed."""
     for role in ROLES:
-        with tempfile.TemporaryDirectory() as name:
-            yield from _judged(role, list(_outcomes(role, Path(name))))
+        if role != "power":
+            yield from _of(role)
+
+
+def power() -> Iterator[Figure]:
+    """Yield the same of losses of power."""
+    yield from _of("power")
+
+
+def _of(role: Role) -> Iterator[Figure]:
+    with tempfile.TemporaryDirectory() as name:
+        yield from _judged(role, list(_outcomes(role, Path(name))))
 
 
 def _outcomes(role: Role, folder: Path) -> Iterator[Outcome]:
