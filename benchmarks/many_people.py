@@ -19,10 +19,10 @@ from hmz_backend.server import (
     keep_memory,
     listen,
     make_server,
-    set_up_logging,
     write_handshake,
 )
 from hmz_backend.settings import Settings
+from hmz_backend.watch.log_lines import set_up_logging
 from hmz_backend.zoo.catalogue import Zoo
 
 START_TIMEOUT_S = 60.0

@@ -1,4 +1,4 @@
-"""Write the pages of docs/reference that are tables of what the code says: errors and settings."""
+"""Write the pages of docs/reference that are tables of what the code says."""
 
 from pathlib import Path
 
@@ -8,6 +8,7 @@ from pydantic.fields import FieldInfo
 from hmz_backend.issuers import DesktopSettings, HubSettings, IssuerSettings, RoleRule
 from hmz_backend.model_access import ModelAccess
 from hmz_backend.settings import Settings
+from hmz_backend.watch.watch import Watch
 from napari_hmz.errors import error_classes
 from napari_hmz.settings import ClientSettings
 
@@ -45,6 +46,20 @@ case and without the prefix.
 
 | variable | default | what it does |
 |---|---|---|
+"""
+
+METRICS = """# Metrics
+
+Made from `hmz_backend/watch` by `python scripts/reference_tables.py`; answered at `/metrics` in
+Prometheus' text format. [Watch a backend](../how-to/watch-a-backend.md) says who may read them. No
+label names a person, a run or an image. Beside these there are those of the process on Linux
+(`process_resident_memory_bytes`, `process_cpu_seconds_total`, `process_open_fds` and their like).
+
+Each server process counts for itself, from its start on; Prometheus adds them up. A histogram has
+the series `..._bucket`, `..._sum` and `..._count`.
+
+| metric | kind | labels | what it says |
+|---|---|---|---|
 """
 
 SECTION = """
@@ -86,6 +101,15 @@ def error_rows() -> list[str]:
     ]
 
 
+def metric_rows() -> list[str]:
+    """Return one table row per metric, by name."""
+    return [
+        f"| `{each.name}` | {each.kind} | {', '.join(f'`{label}`' for label in each.labels)}"
+        f" | {each.words} |"
+        for each in sorted(Watch().instruments.described, key=lambda each: each.name)
+    ]
+
+
 def setting_rows(model: type[BaseModel], prefix: str) -> list[str]:
     """Return one table row per setting, in the order of the code."""
     return [
@@ -121,6 +145,7 @@ def pages() -> dict[str, str]:
     backend = "\n".join(setting_rows(Settings, "HMZ_BACKEND_"))
     return {
         "errors.md": ERRORS + "\n".join(error_rows()) + "\n",
+        "metrics.md": METRICS + "\n".join(metric_rows()) + "\n",
         "settings.md": f"{SETTINGS}{client}\n{BACKEND}{backend}\n{''.join(map(section, SECTIONS))}",
     }
 

@@ -40,10 +40,12 @@ from hmz_backend.issuers import sign_in_of
 from hmz_backend.kserve.facade import Facade
 from hmz_backend.peers.election import Election
 from hmz_backend.peers.relay import Peers, Relay, open_session
+from hmz_backend.readings import Readings
 from hmz_backend.routes import (
     health,
     kserve,
     me,
+    metrics,
     models,
     openapi,
     outputs,
@@ -77,6 +79,7 @@ from hmz_backend.shares.rate import Rate
 from hmz_backend.shares.two_classes import TwoClasses
 from hmz_backend.stores.cache import ChunkCache
 from hmz_backend.stores.staging import StagingArea
+from hmz_backend.watch.watch import Watch
 from napari_hmz.errors import HmzError
 from napari_hmz.priority import step_back
 from napari_hmz.schema import wire
@@ -94,6 +97,7 @@ def build_app(
     identities: Sequence[Identity],
     executor: MakeExecutor | None = None,
     triton_http: TritonHttp | None = None,
+    watch: Watch | None = None,
 ) -> FastAPI:
     """Return the application; its parts start with it, and are closed when it stops.
 
@@ -111,11 +115,10 @@ def build_app(
         Makes what runs block tasks; none: this process.
     triton_http
         Where `/v2` passes requests on to; closed at the end.
+    watch
+        Is told what goes on; none: a new one.
     """
-    given = _Given(engine, packages, identities, executor, triton_http)
-    on_loopback = settings.host in ("127.0.0.1", "localhost", "::1")
-    # With people of their own it stands behind a proxy, which knows the names it is called by.
-    names = LOOPBACK_NAMES if on_loopback and not settings.knows_people else frozenset()
+    given = _Given(engine, packages, identities, executor, triton_http, watch or Watch())
     app = FastAPI(
         title="napari-hmz backend",
         version=__version__,
@@ -124,16 +127,9 @@ def build_app(
         redoc_url=None,
         openapi_url=None,  # served below, to callers only
         lifespan=lambda app: _open(app, settings, given),
-        middleware=[
-            Middleware(Prefix, prefix=settings.url_prefix),
-            Middleware(Gate, names=names, origins=settings.cors_origins),
-            *_open_to_pages(settings.cors_origins),
-            Middleware(Relay),
-            Middleware(Express),
-            Middleware(WordsLimit),
-        ],
+        middleware=_before_routes(settings, given.watch),
     )
-    own = (health, sign_in, me, tokens, models, volumes, plans, runs, outputs, shares)
+    own = (health, sign_in, me, tokens, models, volumes, plans, runs, outputs, shares, metrics)
     for resource in (*own, kserve):
         app.include_router(resource.router)
     app.state.sign_in = sign_in_of(settings.issuers)
@@ -145,6 +141,22 @@ def build_app(
     )
     _answer_with_problems(app)
     return app
+
+
+def _before_routes(settings: Settings, watch: Watch) -> list[Middleware]:
+    """Return what a request passes through, in order."""
+    on_loopback = settings.host in ("127.0.0.1", "localhost", "::1")
+    # With people of their own it stands behind a proxy, which knows the names it is called by.
+    names = LOOPBACK_NAMES if on_loopback and not settings.knows_people else frozenset()
+    return [
+        Middleware(metrics.MetricsAddress, watch=watch),
+        Middleware(Prefix, prefix=settings.url_prefix),
+        Middleware(Gate, names=names, origins=settings.cors_origins, watch=watch),
+        *_open_to_pages(settings.cors_origins),
+        Middleware(Relay),
+        Middleware(Express),
+        Middleware(WordsLimit),
+    ]
 
 
 def _open_to_pages(origins: Sequence[str]) -> list[Middleware]:
@@ -177,6 +189,7 @@ class _Given:
     identities: Sequence[Identity]
     executor: MakeExecutor | None
     triton_http: TritonHttp | None
+    watch: Watch
 
     def facade(self, dispatcher: Dispatcher, weights: Weights, budget_bytes: int) -> Facade | None:
         """Return what answers `/v2`, if there is a Triton to pass requests on to."""
@@ -195,6 +208,7 @@ class _Given:
 async def _open(app: FastAPI, settings: Settings, given: _Given) -> AsyncIterator[None]:
     """Run, alone or as one of several server processes."""
     database = Database.open(settings.database_address)
+    measuring = asyncio.create_task(given.watch.lag.measure())
     try:
         if database.is_shared:
             async with _standing(app, settings, given, database):
@@ -203,6 +217,7 @@ async def _open(app: FastAPI, settings: Settings, given: _Given) -> AsyncIterato
             async with _running(app, settings, given, database, settings.data_dir / "runs"):
                 yield
     finally:
+        measuring.cancel()
         await given.close()
         database.close()
 
@@ -252,7 +267,7 @@ async def _running(
     )
     # Who asks for a card does not queue behind tiles.
     looking = ThreadPoolExecutor(1, thread_name_prefix="hmz-look")
-    dispatcher = _dispatcher(given.engine, settings)
+    dispatcher = _dispatcher(given, settings)
     worker = BlockWorker(dispatcher, threads)
     made = given.executor(worker) if given.executor else _local(worker, settings)
     catalogue = Catalogue(given.packages, looking, database, ModelRules(settings.model_access))
@@ -265,9 +280,8 @@ async def _running(
         database, shelf, cache, threads, settings.credit_bytes, decoding, is_encrypted=is_encrypted
     )
     weights, at_once = Weights(settings.share_weights, settings.anonymous_weight), settings.workers
-    parts = Parts(
-        database, store, dispatcher, made, threads, settings.tiles_in_flight, at_once, weights
-    )
+    tiles, watch = settings.tiles_in_flight, given.watch
+    parts = Parts(database, store, dispatcher, made, threads, tiles, at_once, weights, watch)
     # A model's memory is taken by the tiles that are computed; those that wait are raw voxels.
     planner = Planner(catalogue, store, database, settings.memory_budget_bytes, settings.workers)
     entrance = Entrance(settings.runs_at_once, settings.runs_waiting, settings.runs_open)
@@ -277,8 +291,10 @@ async def _running(
     facade = given.facade(dispatcher, weights, settings.memory_budget_bytes)
     admission = _admission(database, settings, given.identities, audit.summary)
     pace = RequestPace(Rate(settings.requests_per_s))
+    blocks = made.queue if isinstance(made, LocalExecutor) else None
+    readings = app.state.readings = Readings(watch, service, settings, blocks)
     app.state.services = Services(
-        admission, audit, pace, catalogue, store, service, settings.engine, facade
+        admission, audit, pace, catalogue, store, service, settings.engine, readings, facade
     )
     await audit.start()
     await admission.people.start()
@@ -292,6 +308,8 @@ async def _running(
     finally:
         warming.cancel()
         collecting.cancel()
+        readings.end()
+        app.state.readings = None
         admission.people.stop()
         await service.stop()
         await store.close()
@@ -321,9 +339,9 @@ def _admission(
     return Admission(Chain([own, *identities]), People(database), own, refused)
 
 
-def _dispatcher(engine: Engine, settings: Settings) -> Dispatcher:
-    patience = Patience(total_s=settings.engine_patience_s)
-    return Dispatcher(engine, settings.engine_timeout_s, patience, settings.interactive_cap)
+def _dispatcher(given: _Given, settings: Settings) -> Dispatcher:
+    patience, cap = Patience(total_s=settings.engine_patience_s), settings.interactive_cap
+    return Dispatcher(given.engine, settings.engine_timeout_s, patience, cap, given.watch)
 
 
 def _local(worker: BlockWorker, settings: Settings) -> Executor:

@@ -3,7 +3,6 @@
 import contextlib
 import ctypes
 import json
-import logging
 import os
 import signal
 import socket
@@ -139,11 +138,3 @@ def keep_memory() -> None:
         return
     for option, value in _MALLOC_OPTIONS.items():
         set_option(option, value)
-
-
-def set_up_logging() -> None:
-    """Write the log to standard error, one line per entry."""
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
-    logging.getLogger("alembic").setLevel(logging.WARNING)

@@ -61,6 +61,13 @@ class Settings(BaseSettings):
     public_url: Url | Literal[""] = ""
     """Where people reach it, through a proxy with TLS; only `hmz-backend check` needs it, to look
     whether the backend is there."""
+    log_format: Literal["plain", "json"] = "plain"
+    """How log lines are written, to standard error: for people, or one JSON object a line."""
+    metrics_address: str = Field(default="", pattern=r"^(\S+:\d{1,5})?$")
+    """`host:port` at which `/metrics` is answered, and nothing else, to whoever reaches it; empty:
+    there is no such address."""
+    metrics_token: SecretStr | None = Field(default=None, min_length=8)
+    """What Prometheus may show to read `/metrics` at the main address; none: only admins may."""
     token: SecretStr | None = None
     """The shared token of all callers as long as there is no issuer and no hub; none: HMZ_TOKEN, or
     made up at start."""

@@ -44,6 +44,8 @@ PLANS: Final = f"{API}/plans"
 RUNS: Final = f"{API}/runs"
 ME: Final = f"{API}/me"
 TOKENS: Final = f"{API}/tokens"
+METRICS: Final = "/metrics"
+"""For Prometheus, which expects it there."""
 
 
 def model(model_id: str, version: str | None = None) -> str:

@@ -69,7 +69,7 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
     assert not lost
 
 
-@pytest.mark.parametrize("name", ["errors.md", "settings.md"])
+@pytest.mark.parametrize("name", ["errors.md", "metrics.md", "settings.md"])
 def test_tables_made_from_the_code_are_fresh(name: str) -> None:
     script = runpy.run_path(str(ROOT / "scripts" / "reference_tables.py"))
     assert (ROOT / "docs" / "reference" / name).read_text("utf-8") == script["pages"]()[name]

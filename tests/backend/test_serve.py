@@ -20,6 +20,7 @@ from hmz_backend.cli.chosen_identities import choose_identities
 from hmz_backend.cli.serve import check_address, chosen_token
 from hmz_backend.identity.shared_token import SharedToken
 from hmz_backend.settings import Settings, load_settings
+from hmz_backend.watch.watch import Watch
 from napari_hmz.errors import SettingsInvalid
 from napari_hmz.schema import wire
 
@@ -63,6 +64,23 @@ def test_it_says_where_it_listens_and_stops_when_told(tmp_path: Path) -> None:
         _, log = process.communicate(timeout=30)
         assert process.returncode == 0
         assert said["token"] not in log
+
+
+def test_metrics_have_an_address_of_their_own_where_nothing_else_is(tmp_path: Path) -> None:
+    config = tmp_path / "backend.toml"
+    config.write_text('metrics_address = "127.0.0.1:0"')
+    with served(tmp_path, "--config", str(config)) as (said, process):
+        assert process.stderr is not None
+        place = next(line.split()[-1] for line in process.stderr if line.startswith("metrics at"))
+        assert place.endswith(wire.METRICS)
+        read = httpx.get(place)
+        assert read.status_code == 200
+        assert "hmz_build_info{" in read.text
+        signed = {"Authorization": f"Bearer {said['token']}"}
+        other = place.removesuffix(wire.METRICS) + wire.MODELS
+        assert httpx.get(other, headers=signed).status_code == 404
+        assert httpx.post(place).status_code == 404
+        assert httpx.get(said["url"] + wire.METRICS).status_code == 401
 
 
 def test_open_streams_do_not_hold_it_up(tmp_path: Path) -> None:
@@ -143,7 +161,7 @@ def test_where_people_have_accounts_it_may_be_reached_and_the_shared_token_opens
     check_address(settings)
     token, made_up = chosen_token(settings)
     assert (token.get_secret_value(), made_up) == ("", False)
-    identities = choose_identities(settings, token)
+    identities = choose_identities(settings, token, Watch())
     assert not [one for one in identities if isinstance(one, SharedToken)]
 
 
@@ -156,7 +174,7 @@ def test_a_secret_that_cannot_be_read_is_told_at_the_start(tmp_path: Path) -> No
         "client_secret_file": str(tmp_path / "missing"),
     }
     with pytest.raises(SettingsInvalid, match="missing"):
-        choose_identities(load_settings(issuers=[issuer]), SecretStr(""))
+        choose_identities(load_settings(issuers=[issuer]), SecretStr(""), Watch())
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost", "127.0.0.9"])

@@ -9,9 +9,10 @@ from hmz_backend.identity.issuer import IssuerTokens
 from hmz_backend.identity.protocol import Identity
 from hmz_backend.identity.shared_token import SharedToken
 from hmz_backend.settings import Settings
+from hmz_backend.watch.watch import Watch
 
 
-def choose_identities(settings: Settings, token: SecretStr) -> list[Identity]:
+def choose_identities(settings: Settings, token: SecretStr, watch: Watch) -> list[Identity]:
     """Return the identities in the order in which they are asked.
 
     Where people have accounts of their own the shared token opens nothing: it belongs to nobody.
@@ -24,7 +25,7 @@ def choose_identities(settings: Settings, token: SecretStr) -> list[Identity]:
     nobody: list[Identity] = [Anonymous()] if settings.anonymous else []
     if not settings.knows_people:
         return [SharedToken(token), *nobody]
-    inquiry = Inquiry()
+    inquiry = Inquiry(callers=watch.callers)
     for issuer in settings.issuers:
         if "introspection" in issuer.check:
             issuer.secret()  # the admin hears of it now, not the first who signs in

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import socket
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
@@ -18,13 +19,16 @@ from hmz_backend.server import (
     keep_memory,
     listen,
     make_server,
-    set_up_logging,
     write_handshake,
 )
 from hmz_backend.settings import LEAST_TOKEN, Settings, load_settings
+from hmz_backend.watch.log_lines import set_up_logging
+from hmz_backend.watch.pseudonyms import Pseudonyms, kept_key
+from hmz_backend.watch.watch import Watch
 from hmz_backend.zoo.catalogue import Zoo
 from hmz_backend.zoo.shipped import shipped_models
 from napari_hmz.errors import SettingsInvalid
+from napari_hmz.schema import wire
 
 
 def serve(
@@ -42,31 +46,45 @@ def serve(
     set_up_logging()
     keep_memory()
     settings = load_settings(config, host=host, port=port, data_dir=data_dir, engine=engine)
+    set_up_logging(settings.log_format)
     check_address(settings)
     token, made_up = chosen_token(settings)
     zoo = Zoo([shipped_models(), *settings.models])
     settings.data_dir.mkdir(parents=True, exist_ok=True)
+    pseudonyms = Pseudonyms(kept_key(settings.data_dir))
     with ExitStack() as stack:
-        socket = stack.enter_context(listen(settings.host, settings.port))
-        settings = settings.model_copy(update={"port": socket.getsockname()[1]})
+        opened = stack.enter_context(listen(settings.host, settings.port))
+        settings = settings.model_copy(update={"port": opened.getsockname()[1]})
+        for_metrics = [stack.enter_context(each) for each in listen_for_metrics(settings)]
+        port = for_metrics[0].getsockname()[1] if for_metrics else None
+        watch = Watch(port, pseudonyms)
         chosen = choose_engine(settings, zoo, stack)
         app = build_app(
             settings,
             engine=chosen.engine,
             triton_http=chosen.http,
             packages=zoo,
-            identities=choose_identities(settings, token),
+            identities=choose_identities(settings, token, watch),
+            watch=watch,
         )
 
         def say_so() -> None:
-            url = address_of(socket)
+            url = address_of(opened)
             if handshake is not None:
                 write_handshake(handshake, url, token.get_secret_value())
             typer.echo(f"listening on {url}", err=True)
+            for each in for_metrics:
+                typer.echo(f"metrics at {address_of(each)}{wire.METRICS}", err=True)
             if made_up and handshake is None:
                 typer.echo(f"token: {token.get_secret_value()}", err=True)
 
-        make_server(app, settings, say_so).run([socket])
+        make_server(app, settings, say_so).run([opened, *for_metrics])
+
+
+def listen_for_metrics(settings: Settings) -> list[socket.socket]:
+    """Return the socket at which only metrics are answered, if there is to be one."""
+    host, _, port = settings.metrics_address.rpartition(":")
+    return [listen(host.strip("[]"), int(port))] if port else []
 
 
 def check_address(settings: Settings) -> None:

@@ -12,6 +12,8 @@ from hmz_backend.audit.trail import append
 from hmz_backend.cli.database_work import Config, in_database
 from hmz_backend.identity import person_records
 from hmz_backend.identity.person_records import KnownPerson, Person
+from hmz_backend.settings import load_settings
+from hmz_backend.watch.pseudonyms import Pseudonyms, kept_key
 from napari_hmz.cli.tables import show_table
 from napari_hmz.errors import NotFound, RequestError
 
@@ -35,6 +37,23 @@ def list_users(config: Config = None) -> None:
         texts = (escape(one.subject), escape(one.name), escape(one.issuer))
         table.add_row(*texts, *times, str(len(one.groups)))
     show_table(table, otherwise="Nobody was here yet.")
+
+
+@users.command("find")
+def find_user(
+    pseudonym: Annotated[str, typer.Argument(help="As the log has it: `person`.")],
+    config: Config = None,
+) -> None:
+    """Say who a person of the log is, as long as the key of `data_dir` is there."""
+    made = Pseudonyms(kept_key(load_settings(config).data_dir))
+    for one in in_database(config, person_records.everyone):
+        if made.of(one.issuer, one.subject) == pseudonym:
+            typer.echo(f"{one.subject} of {one.issuer} {one.name}".rstrip())
+            return
+    raise NotFound(
+        f"Nobody who was here is called {pseudonym} in the log.",
+        remedy="Another `data_dir` has another key, and so other pseudonyms.",
+    )
 
 
 @users.command()

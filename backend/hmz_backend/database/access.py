@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Self, TypeVar
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, QueuePool
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from hmz_backend.database.connection import open_database
@@ -93,6 +93,11 @@ class Database:
     def is_shared(self) -> bool:
         """Whether several processes may write to it at a time: SQLite is one backend's own."""
         return self.engine.dialect.name != "sqlite"
+
+    def connections(self) -> tuple[int, int]:
+        """Return how many connections are in use, and how many are kept open."""
+        pool = self.engine.pool
+        return (pool.checkedout(), pool.size()) if isinstance(pool, QueuePool) else (0, 0)
 
     def close(self) -> None:
         """Commit what waits and close all connections."""

@@ -21,11 +21,11 @@ def open_database(address: str) -> Engine:
     if url.get_backend_name() == "sqlite" and url.database:
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
     if url.get_backend_name() == "sqlite":
-        engine = create_engine(url)
+        engine = create_engine(url, hide_parameters=True)  # errors are logged
         event.listen(engine, "connect", _tune_sqlite)
     else:
         options = {"options": f"-c idle_in_transaction_session_timeout={IDLE_MS}"}
-        engine = create_engine(url, connect_args=options, pool_pre_ping=True)
+        engine = create_engine(url, connect_args=options, pool_pre_ping=True, hide_parameters=True)
     migrate(engine)
     return engine
 

@@ -69,6 +69,11 @@ class Writer:
         self._jobs.put(_Job(operations, last, loop, done))
         await done
 
+    @property
+    def waiting(self) -> int:
+        """About how many operations wait."""
+        return self._jobs.qsize()
+
     def close(self) -> None:
         """Commit what waits and end the thread."""
         self._jobs.put(None)

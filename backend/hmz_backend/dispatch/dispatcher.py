@@ -7,6 +7,7 @@ instances have one window, others their own. Runs on the event loop.
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from hmz_backend.dispatch.window import Window
 from hmz_backend.engines.protocol import Engine, TileRequest
 from hmz_backend.shares.turn import Turn
 from hmz_backend.shares.two_classes import TwoClasses
+from hmz_backend.watch.watch import Watch
 from napari_hmz.errors import EngineBusy, EngineUnavailable
 
 log = logging.getLogger(__name__)
@@ -57,12 +59,15 @@ class Dispatcher:
         How an engine that is busy or down is met.
     interactive_cap
         The most that interactive tiles take of a model while others wait, from 0 to 1.
+    watch
+        Is told of every tile.
     """
 
     engine: Engine
     timeout_s: float = 600.0
     patience: Patience = Patience()
     interactive_cap: float = 0.75
+    watch: Watch = field(default_factory=Watch)
     _windows: dict[Model, Window] = field(default_factory=dict)
     _pools: dict[str, Window] = field(default_factory=dict)
     _trouble: dict[Model, str] = field(default_factory=dict)
@@ -92,8 +97,12 @@ class Dispatcher:
         """Wait for a place at the engine, and give it back at the end."""
         key = (model, version)
         window = self._windows.get(key) or await self._make_window(key)
+        asked_s = time.monotonic()
         async with window.place(turn):
-            yield
+            waited_s = time.monotonic() - asked_s
+            self.watch.work.tile_waited(model, turn.share.urgency, waited_s)
+            with self.watch.work.tile(model, turn.voxels):
+                yield
 
     async def ready(self, model: str, version: str) -> None:
         """Load a model that has not been used yet, or say at once that the engine does not.
@@ -115,6 +124,12 @@ class Dispatcher:
         """What is wrong with the engine, for any model."""
         return "; ".join(sorted(set(self._trouble.values())))
 
+    def windows(self) -> Mapping[str, Window]:
+        """Return all windows: those that several models share by the name of their instances."""
+        shared = set(map(id, self._pools.values()))
+        own = {" ".join(key): each for key, each in self._windows.items() if id(each) not in shared}
+        return {**self._pools, **own}
+
     async def _make_window(self, model: Model) -> Window:
         capacity = await self._insist(model, lambda: self.engine.describe(*model))
         size = max(1, capacity.instances) * TILES_PER_INSTANCE
@@ -129,6 +144,7 @@ class Dispatcher:
             try:
                 answer = await call()
             except (EngineBusy, EngineUnavailable) as error:
+                self.watch.work.engine_failed(model[0], error.code)
                 if waited_s >= self.patience.total_s:
                     raise
                 if model not in self._trouble:

@@ -10,6 +10,7 @@ import itertools
 import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 from functools import cache, partial
 
@@ -17,6 +18,7 @@ from hmz_backend.executors.protocol import BlockTask, Outcome, Ticket
 from hmz_backend.shares.fair_queue import Entry
 from hmz_backend.shares.turn import Share
 from hmz_backend.shares.two_classes import TwoClasses
+from hmz_backend.watch.about import about
 from napari_hmz.errors import HmzError, InternalError
 
 log = logging.getLogger(__name__)
@@ -46,6 +48,7 @@ class LocalExecutor:
     spare: int = 0
     _entries: dict[Ticket, Entry[Ticket]] = field(default_factory=dict)
     _tasks: dict[Ticket, BlockTask] = field(default_factory=dict)
+    _contexts: dict[Ticket, Context] = field(default_factory=dict)
     _under_way: "dict[Ticket, asyncio.Task[Outcome]]" = field(default_factory=dict)
     _ends: "dict[Ticket, asyncio.Future[Outcome]]" = field(default_factory=dict)
     _outcomes: OrderedDict[Ticket, Outcome] = field(default_factory=OrderedDict)
@@ -56,6 +59,7 @@ class LocalExecutor:
         number = next(self._numbers)
         ticket = Ticket(f"{task.run}/{task.block}/{number}")
         self._tasks[ticket] = task
+        self._contexts[ticket] = copy_context()  # it begins when somebody else's task has ended
         self._ends[ticket] = asyncio.get_running_loop().create_future()
         self._entries[ticket] = self.queue.push(task.turn, ticket)
         self._start()
@@ -78,6 +82,7 @@ class LocalExecutor:
             running.cancel()
             await asyncio.wait([running])
         elif self._tasks.pop(ticket, None) is not None:
+            del self._contexts[ticket]
             self.queue.remove(self._entries.pop(ticket))
             self._end(ticket, Outcome("cancelled"))
 
@@ -97,7 +102,9 @@ class LocalExecutor:
         while (ticket := self._next()) is not None:
             del self._entries[ticket]
             task = self._tasks.pop(ticket)
-            begun = self._under_way[ticket] = asyncio.create_task(self._run(task))
+            begun = self._under_way[ticket] = asyncio.create_task(
+                self._run(task), context=self._contexts.pop(ticket)
+            )
             begun.add_done_callback(partial(self._ended, ticket, task))
 
     def _next(self) -> Ticket | None:
@@ -107,12 +114,16 @@ class LocalExecutor:
         return None if entry is None else entry.item
 
     async def _run(self, task: BlockTask) -> Outcome:
+        with about(run=task.run, block=task.block):
+            return await self._tried(task)
+
+    async def _tried(self, task: BlockTask) -> Outcome:
         try:
             await self.work(task)
         except HmzError as error:
             return Outcome("failed", error)
         except Exception:  # a bug in one block ends its run, not the backend
-            log.exception("block %d of run %s", task.block, task.run)
+            log.exception("a block failed unexpectedly")
             return Outcome("failed", InternalError("A block of the run failed unexpectedly."))
         return Outcome("done")
 

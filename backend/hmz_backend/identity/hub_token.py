@@ -42,7 +42,7 @@ class HubTokens:
 
     def __post_init__(self) -> None:
         """Begin without any knowledge."""
-        self._known = Recall(clock_s=self.inquiry.clock_s)
+        self._known = Recall(clock_s=self.inquiry.clock_s, note=self.inquiry.callers.recalled)
 
     async def identify(self, credential: Credential) -> Principal | None:
         """Return the owner of a token of the hub.

@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 import httpx
 from pydantic import SecretStr
 
+from hmz_backend.watch.callers import CallerMetrics
+from hmz_backend.watch.watch import Watch
 from napari_hmz.errors import IssuerUnavailable
 
 TIMEOUT_S: Final = 5.0
@@ -40,9 +42,12 @@ class Inquiry:
     ----------
     clock_s
         Tells seconds that only go on.
+    callers
+        Counts the questions.
     """
 
     clock_s: Callable[[], float] = time.monotonic
+    callers: CallerMetrics = field(default_factory=lambda: Watch().callers, repr=False)
     _tls: SSLContext = field(default_factory=httpx.create_ssl_context, repr=False)
     _places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
     _silent_until_s: dict[str, float] = field(default_factory=dict)
@@ -76,13 +81,23 @@ class Inquiry:
         place = urlsplit(str(request.url)).netloc
         async with self._places:
             if self.clock_s() < self._silent_until_s.get(place, 0.0):
+                self.callers.asked(place, "silenced")
                 raise _unavailable(place, "it has just not answered")
             try:
-                async with httpx.AsyncClient(verify=self._tls, timeout=TIMEOUT_S) as http:
-                    return await _answer(http, request, place)
-            except httpx.HTTPError as error:
-                self._silent_until_s[place] = self.clock_s() + PAUSE_S
-                raise _unavailable(place, type(error).__name__) from None  # it may show the request
+                answer = await self._answered(request, place)
+            except IssuerUnavailable:
+                self.callers.asked(place, "unavailable")
+                raise
+            self.callers.asked(place, "answered")
+            return answer
+
+    async def _answered(self, request: httpx.Request, place: str) -> Answer:
+        try:
+            async with httpx.AsyncClient(verify=self._tls, timeout=TIMEOUT_S) as http:
+                return await _answer(http, request, place)
+        except httpx.HTTPError as error:
+            self._silent_until_s[place] = self.clock_s() + PAUSE_S
+            raise _unavailable(place, type(error).__name__) from None  # it may show the request
 
 
 async def _answer(http: httpx.AsyncClient, request: httpx.Request, place: str) -> Answer:

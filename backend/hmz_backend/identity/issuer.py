@@ -68,7 +68,7 @@ class IssuerTokens:
 
     def __post_init__(self) -> None:
         """Begin without any knowledge: nothing is asked before somebody calls."""
-        self._known = Recall(clock_s=self.inquiry.clock_s)
+        self._known = Recall(clock_s=self.inquiry.clock_s, note=self.inquiry.callers.recalled)
         self._metadata = KeptDocument(self._fetch_metadata, self.inquiry.clock_s)
         self._keys = KeptDocument(self._fetch_keys, self.inquiry.clock_s)
 

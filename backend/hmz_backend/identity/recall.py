@@ -15,10 +15,15 @@ T = TypeVar("T")
 Clock = Callable[[], float]
 Asked = Callable[[], Awaitable[tuple[T, float]]]
 """Gives an answer, and for how many seconds it may be remembered."""
+Note = Callable[[bool], None]
 MOST: Final = 20_000  # answers: of each token a hash and a principal
 FRESH_S: Final = 600.0  # age up to which a document is used without a question
 KEPT_S: Final = 86400.0  # age up to which it is used while the issuer does not answer
 PAUSE_S: Final = 10.0  # between two questions for a newer one, whoever wants it
+
+
+def unnoted(_: bool) -> None:
+    """Let nobody know."""
 
 
 class Recall(Generic[T]):
@@ -30,10 +35,15 @@ class Recall(Generic[T]):
         How many are kept.
     clock_s
         Tells seconds that only go on.
+    note
+        Called with whether an answer was at hand, each time.
     """
 
-    def __init__(self, most: int = MOST, clock_s: Clock = time.monotonic) -> None:
+    def __init__(
+        self, most: int = MOST, clock_s: Clock = time.monotonic, note: Note = unnoted
+    ) -> None:
         self._most = most
+        self._note = note
         self._clock_s = clock_s
         self._known: OrderedDict[bytes, tuple[T, float]] = OrderedDict()
         self._asking: dict[bytes, asyncio.Task[T]] = {}
@@ -46,7 +56,9 @@ class Recall(Generic[T]):
         key = hashlib.sha256(secret.encode()).digest()
         found = self._known.get(key)
         if found is not None and self._clock_s() < found[1]:
+            self._note(True)
             return found[0]
+        self._note(False)
         task = self._asking.get(key)
         if task is None:
             task = self._asking[key] = asyncio.create_task(self._ask(key, ask))

@@ -10,10 +10,13 @@ from hmz_backend.audit.keeper import AuditKeeper
 from hmz_backend.identity.admission import Admission, scope_of
 from hmz_backend.identity.protocol import Credential, Principal
 from hmz_backend.kserve.facade import Facade
+from hmz_backend.readings import Readings
 from hmz_backend.routes.request_pace import RequestPace
 from hmz_backend.runs.catalogue import Catalogue
 from hmz_backend.runs.service import RunService
 from hmz_backend.runs.volumes import Volumes
+from hmz_backend.watch.about import enter_person
+from napari_hmz.errors import HmzError
 from napari_hmz.schema import Health, Scope, wire
 from napari_hmz.version import __version__
 
@@ -34,6 +37,8 @@ class Services:
         One per resource.
     engine
         The kind of engine, for health.
+    readings
+        Shows the metrics.
     kserve
         Passes requests on to Triton; none: there is no Triton that speaks HTTP.
     """
@@ -45,6 +50,7 @@ class Services:
     volumes: Volumes
     runs: RunService
     engine: str
+    readings: Readings
     kserve: Facade | None = None
 
     async def admit(self, credential: Credential, scope: Scope) -> Principal:
@@ -57,8 +63,13 @@ class Services:
         LimitReached
             If they ask far too often.
         """
-        principal = await self.identity.require(credential, scope)
-        await self.pace.admit(principal)
+        try:
+            principal = await self.identity.require(credential, scope)
+            await self.pace.admit(principal)
+        except HmzError as error:
+            self.readings.watch.callers.refused(error.code)
+            raise
+        enter_person(self.readings.watch.pseudonyms.of(principal.issuer, principal.subject))
         return principal
 
     def health(self) -> Health:

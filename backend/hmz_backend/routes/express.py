@@ -20,6 +20,8 @@ from hmz_backend.routes.outputs import output
 from hmz_backend.routes.volumes import put_chunk
 from napari_hmz.schema import wire
 
+CHUNK_ROUTE: Final = wire.chunk("{volume}", "{key:path}")
+OUTPUT_ROUTE: Final = wire.output("{run}", "{name}", "{key:path}")
 CHUNK: Final = re.compile(wire.chunk("([^/]+)", "(.+)"))
 OUTPUT: Final = re.compile(wire.output("([^/]+)", "([^/]+)", "(.+)"))
 
@@ -40,8 +42,10 @@ class Express:
         """Answer a request for a chunk; hand on any other."""
         method = scope["method"] if scope["type"] == "http" else ""
         if method == "PUT" and (found := CHUNK.fullmatch(scope["path"])):
+            scope["state"]["route"] = CHUNK_ROUTE
             response = await _put(Request(scope, receive), *found.groups())
         elif method == "GET" and (found := OUTPUT.fullmatch(scope["path"])):
+            scope["state"]["route"] = OUTPUT_ROUTE
             response = await _get(Request(scope, receive), *found.groups())
         else:
             await self.app(scope, receive, send)

@@ -23,6 +23,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hmz_backend.request_id import enter_request
 from hmz_backend.routes.problems import on_error
+from hmz_backend.watch.about import enter_person
+from hmz_backend.watch.log_lines import MORE
+from hmz_backend.watch.requests import NO_ROUTE
+from hmz_backend.watch.watch import Watch
 from napari_hmz.errors import (
     AddressRefused,
     ClientTooOld,
@@ -57,13 +61,18 @@ class Gate:
         What is behind.
     names
         Host names that this backend answers to; empty: any (a proxy in front checks them).
+    watch
+        Counts requests.
     origins
         Other origins whose pages may ask, too.
     """
 
-    def __init__(self, app: ASGIApp, names: Collection[str], origins: Collection[str] = ()) -> None:
+    def __init__(
+        self, app: ASGIApp, names: Collection[str], watch: Watch, origins: Collection[str] = ()
+    ) -> None:
         self.app = app
         self.names = frozenset(names)
+        self.watch = watch
         self.origins = frozenset(origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -77,28 +86,34 @@ class Gate:
         state: MutableMapping[str, Any] = scope.setdefault("state", {})
         state["request_id"] = number
         enter_request(number)
-        answer = _Answer(send, number)
+        enter_person("")  # until it is known who asks
+        answer, body = _Answer(send, number), _Body(receive)
         started_s = time.monotonic()
         try:
             self._check(scope, headers)
-            await self.app(scope, receive, answer)
+            await self.app(scope, body, answer)
         except HmzError as error:
             await self._refuse(error, answer, scope, receive)
         except Exception as error:  # whatever it is: its text stays here
-            log.exception("request %s", number)
+            log.exception("a request failed unexpectedly")
             if answer.started:
                 raise
             await self._refuse(error, answer, scope, receive)
         finally:
-            log.log(
-                logging.DEBUG if state.get("is_usual") and answer.status < FAILED else logging.INFO,
-                "%s %s %s %.0f ms [%s]",
-                scope["method"],
-                scope["path"],
-                answer.status,
-                1000 * (time.monotonic() - started_s),
-                number,
-            )
+            self._tell(scope, answer, body.size, time.monotonic() - started_s)
+
+    def _tell(self, scope: Scope, answer: "_Answer", received: int, seconds: float) -> None:
+        """Count an answer, and write a line; a query may hold a secret, so it is in neither."""
+        route, method, status = _route(scope), scope["method"], answer.status
+        sizes = {"received": received, "sent": answer.size}
+        self.watch.requests.answered(route, method, status, seconds, **sizes)
+        is_usual = scope["state"].get("is_usual") and status < FAILED
+        level = logging.DEBUG if is_usual else logging.INFO
+        if log.isEnabledFor(level):
+            facts = {"method": method, "path": scope["path"], "route": route, "status": status}
+            more = {**facts, "milliseconds": round(1000 * seconds, 1), **sizes}
+            words = (method, scope["path"], status, 1000 * seconds)
+            log.log(level, "%s %s %s %.0f ms", *words, extra={MORE: more})
 
     async def _refuse(
         self, error: Exception, answer: "_Answer", scope: Scope, receive: Receive
@@ -132,6 +147,7 @@ class _Answer:
         self._send = send
         self._number = number
         self.status = 0
+        self.size = 0
 
     @property
     def started(self) -> bool:
@@ -147,7 +163,29 @@ class _Answer:
             headers[wire.PROTOCOL_HEADER] = str(wire.PROTOCOL_VERSION)
             for name, value in SAFE.items():
                 headers[name] = value
+        else:
+            self.size += len(message.get("body", b""))
         await self._send(message)
+
+
+class _Body:
+    """Hands on what the client sends, and counts its bytes."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self.size = 0
+
+    async def __call__(self) -> Message:
+        """Receive one message."""
+        message = await self._receive()
+        self.size += len(message.get("body", b""))
+        return message
+
+
+def _route(scope: Scope) -> str:
+    """Return the template of the route that answered; paths themselves would have no end."""
+    route = scope["state"].get("route") or getattr(scope.get("route"), "path", NO_ROUTE)
+    return str(route)
 
 
 def _check_name(host: str, names: Collection[str]) -> None:

@@ -17,6 +17,7 @@ class Rule(Enum):
     OPEN = "everybody"
     KNOWN = "whoever the backend knows; they are told what they may see"
     PERSON = "whoever is known, about themselves"
+    METRICS = "admins, and whoever has the token that is meant for it"
     MODEL = "who may see the model"
     RUN_INPUTS = "who may see the model and the volume"
     VOLUME_READ = "owner of the volume, and those it is shared with"
@@ -44,6 +45,7 @@ def _rule(rule: Rule) -> list[params.Depends]:
 OPEN: Final = _rule(Rule.OPEN)
 KNOWN: Final = _rule(Rule.KNOWN)
 PERSON: Final = _rule(Rule.PERSON)
+METRICS: Final = _rule(Rule.METRICS)
 MODEL: Final = _rule(Rule.MODEL)
 RUN_INPUTS: Final = _rule(Rule.RUN_INPUTS)
 VOLUME_READ: Final = _rule(Rule.VOLUME_READ)

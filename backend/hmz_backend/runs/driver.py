@@ -281,6 +281,7 @@ class Driver:
         await self._pass_on(done)
         voxels = sum(self.job.voxels(block) for block in done)
         self.outlook.computed(voxels, len(done), time.monotonic())
+        self.parts.watch.work.voxels_done(self.run.plan.model, voxels)
         await self.finisher.after(done)
 
     async def _pass_on(self, done: Sequence[int]) -> None:
@@ -292,7 +293,7 @@ class Driver:
         return await self.parts.in_thread(Readers.of, feed.plan, feed.source, pending)
 
     async def _want_again(self, receipt: Receipt) -> None:
-        log.warning("run %s: chunk %s is damaged and wanted again", self.run.id, receipt.broken)
+        log.warning("chunk %s is damaged and wanted again", receipt.broken)
         await self.supply.discard(receipt.broken_input, receipt.broken)
         self.frontier.give_back(receipt.block)
         self.supply.changed()

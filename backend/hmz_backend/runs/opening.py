@@ -15,7 +15,7 @@ from hmz_backend.runs.folder import RunFolder
 from hmz_backend.runs.job import Job
 from hmz_backend.runs.join_log import JoinLog
 from hmz_backend.runs.labelling import LabelWork
-from hmz_backend.runs.output_array import OutputFile
+from hmz_backend.runs.output_array import OutputFile, Wrote
 from hmz_backend.runs.output_work import OutputWork
 from hmz_backend.runs.parts import Parts
 from hmz_backend.runs.row_work import RowWork
@@ -43,7 +43,7 @@ async def open_job(
         brief=brief,
         folder=folder,
         tiles=Tiles(brief, await _feeds(brief, parts)),
-        works=make_works(brief, folder),
+        works=make_works(brief, folder, parts.watch.work.written),
         threads=parts.threads,
     )
     await parts.in_thread(job.prepare)
@@ -74,10 +74,10 @@ def lay_out(folder: RunFolder, brief: Brief) -> None:
         OutputFile(output, folder.output(output.name)).create(brief.run, brief.source.name)
 
 
-def make_works(brief: Brief, folder: RunFolder) -> dict[str, OutputWork]:
-    """Return what is done with each output."""
+def make_works(brief: Brief, folder: RunFolder, wrote: Wrote) -> dict[str, OutputWork]:
+    """Return what is done with each output; `wrote` hears of the bytes that are written."""
     specs = {spec.name: spec for spec in brief.card.outputs}
-    works = {each.name: _array_work(brief, folder, each) for each in brief.plan.outputs}
+    works = {each.name: _array_work(brief, folder, each, wrote) for each in brief.plan.outputs}
     tables = {
         each.name: RowWork(
             brief.plan,
@@ -91,11 +91,11 @@ def make_works(brief: Brief, folder: RunFolder) -> dict[str, OutputWork]:
     return works | tables
 
 
-def _array_work(brief: Brief, folder: RunFolder, output: OutputArray) -> OutputWork:
+def _array_work(brief: Brief, folder: RunFolder, output: OutputArray, wrote: Wrote) -> OutputWork:
     """Return what is done with an array, by the way in which the model says it is stitched."""
     plan, name = brief.plan, output.name
     spec = next(spec for spec in brief.card.outputs if spec.name == name)
-    file = OutputFile(output, folder.output(name))
+    file = OutputFile(output, folder.output(name), wrote)
     if spec.stitch.mode == "blend":
         return BlendWork(plan, spec, file, folder.work(name))
     if spec.stitch.mode == "merge-labels":

@@ -6,7 +6,8 @@ digest is wanted with it. Threads: different chunks may be written at once.
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from napari_hmz.schema.output_document import (
 )
 
 DOCUMENT = "zarr.json"
+Wrote = Callable[[int], None]
 
 
 def array_document(spec: OutputArray, run: str, source: str) -> bytes:
@@ -31,6 +33,10 @@ def array_document(spec: OutputArray, run: str, source: str) -> bytes:
     document = output_document(spec)
     document["attributes"] = {"hmz": {"run": run, "source": source}}
     return json.dumps(document).encode()
+
+
+def unnoticed(_size: int) -> None:
+    """Let nobody know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +49,13 @@ class OutputFile:
         Shape, chunks and data type.
     folder
         Where the array is.
+    wrote
+        Called with the bytes of each chunk that is written, from any thread.
     """
 
     spec: OutputArray
     folder: Path
+    wrote: Wrote = field(default=unnoticed, compare=False, repr=False)
 
     @property
     def chunk_shape(self) -> tuple[int, ...]:
@@ -73,6 +82,7 @@ class OutputFile:
             return self.write_nothing(key)
         body = self.encode(array)
         write_whole(path, body)
+        self.wrote(len(body))
         return hashlib.sha256(body).hexdigest()
 
     def write_nothing(self, key: str) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import Executor as Threads
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ParamSpec, TypeVar
 
 from hmz_backend.database.access import Database
@@ -11,6 +11,7 @@ from hmz_backend.dispatch.weights import Weights
 from hmz_backend.executors.protocol import Executor
 from hmz_backend.runs import threads as own_threads
 from hmz_backend.runs.volumes import Volumes
+from hmz_backend.watch.watch import Watch
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -30,6 +31,8 @@ class Parts:
         How many of them the engine computes at the same time.
     weights
         How much of the capacity each principal gets.
+    watch
+        Is told what is done.
     """
 
     database: Database
@@ -40,6 +43,7 @@ class Parts:
     tiles_in_flight: int
     computed_at_once: int
     weights: Weights
+    watch: Watch = field(default_factory=Watch)
 
     async def in_thread(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Return what `work` returns, from a thread of the backend's own."""

@@ -7,6 +7,7 @@ thread is through: nobody who comes next finds files written behind their back.
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import Executor as Threads
+from contextvars import copy_context
 from typing import ParamSpec, TypeVar
 
 P = ParamSpec("P")
@@ -18,7 +19,8 @@ async def in_thread(threads: Threads, work: Callable[P, T], *args: P.args, **kwa
 
     Cancelled before `work` has begun, it is not begun; later, it is waited for.
     """
-    begun = threads.submit(lambda: work(*args, **kwargs))
+    known = copy_context()  # what the work is about, and whose request it is
+    begun = threads.submit(lambda: known.run(work, *args, **kwargs))
     end = asyncio.wrap_future(begun)
     try:
         return await asyncio.shield(end)

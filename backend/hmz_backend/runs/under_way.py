@@ -7,6 +7,7 @@ stops. So a run ends once and in one way, however many ask for it to be stopped,
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -28,6 +29,7 @@ from hmz_backend.runs.opening import open_job
 from hmz_backend.runs.parts import Parts
 from hmz_backend.runs.state import StateKeeper
 from hmz_backend.shares.turn import Share
+from hmz_backend.watch.about import about
 from napari_hmz.errors import HmzError, InternalError, RunCancelled
 from napari_hmz.schema import Event, OutputResult, Progress, Progressed, Region, Run
 
@@ -100,6 +102,10 @@ class UnderWay:
         """Return whether a task of this run may still read or write its files."""
         return run in self._active
 
+    def states(self) -> Counter[str]:
+        """Return how many runs are in each state that is no end."""
+        return Counter(active.state.run.state for active in self._active.values())
+
     def progress(self, run: str) -> Progress | None:
         """Return how far a run is; none if it is not driven now."""
         active = self._active.get(run)
@@ -162,11 +168,17 @@ class UnderWay:
 
     async def _attend(self, active: Active) -> None:
         """See a run to its end, and write down how it ended."""
+        with about(run=active.state.run.id):
+            await self._seen_to_its_end(active)
+
+    async def _seen_to_its_end(self, active: Active) -> None:
         run = active.state.run
         try:
             await self._conclude(active)
+            self.parts.watch.work.run_ended(run.plan.model, active.state.run.state)
+            log.info("a run of %s has ended: %s", run.plan.model, active.state.run.state)
         except LeaseLost:
-            log.warning("run %s: another server process goes on with it", run.id)
+            log.warning("another server process goes on with it")
         finally:
             self.worker.jobs.pop(run.id, None)
             self._active.pop(run.id, None)
@@ -188,7 +200,7 @@ class UnderWay:
         except HmzError as error:
             await state.fail(error)
         except Exception:  # a bug in one run ends it, not the backend
-            log.exception("run %s", state.run.id)
+            log.exception("the run failed unexpectedly")
             await state.fail(InternalError("The run failed unexpectedly."))
         else:
             await state.done(results)
@@ -196,8 +208,13 @@ class UnderWay:
 
     async def _work(self, active: Active) -> Results:
         """Do a run; what is journalled by the time that something stops it is kept."""
+        with about(run=active.state.run.id):
+            return await self._done(active)
+
+    async def _done(self, active: Active) -> Results:
         state, run = active.state, active.state.run
         await self._await_turn(active)
+        log.info("a run of %s %s goes", run.plan.model, run.plan.version)
         job = await open_job(self._folder(run), self.parts, lambda: self.brief(run))
         self.worker.jobs[run.id] = job
         journal = Journal(job, state.log)

@@ -15,7 +15,7 @@ largest turn of either, each by its weight; who was idle begins at v: no credit,
 """
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -83,6 +83,8 @@ class FairQueue(Generic[T]):
     most_voxels: int = 0
     served: float = 0.0
     """The virtual time v."""
+    waiting: int = 0
+    """How many turns wait."""
     _lines: dict[Holder, _Line[T]] = field(default_factory=dict)
     _waiting: dict[Holder, _Line[T]] = field(default_factory=dict)
     _arrived: int = 0
@@ -99,6 +101,7 @@ class FairQueue(Generic[T]):
             line.start = max(self.served, line.finish)
             self._waiting[holder] = line
         self._arrived += 1
+        self.waiting += 1
         entry = Entry(turn, item, self._arrived)
         heapq.heappush(line.entries, entry)
         return entry
@@ -125,6 +128,7 @@ class FairQueue(Generic[T]):
     def remove(self, entry: Entry[T]) -> None:
         """Let a turn wait no longer; it was not served, and costs nothing."""
         entry.gone = True
+        self.waiting -= 1
         line = self._waiting.get(entry.turn.share.holder)
         if line is not None and line.first() is None:
             self._rest(entry.turn.share.holder)
@@ -137,6 +141,10 @@ class FairQueue(Generic[T]):
         if not self._under_way and not self._waiting:  # the end of a busy time: all begin anew
             self._lines.clear()
             self.served = 0.0
+
+    def holders(self) -> Set[Holder]:
+        """Return who has turns that wait."""
+        return self._waiting.keys()
 
     def ahead(self, holder: Holder) -> int:
         """Return how many holders are served before this one is."""
@@ -164,6 +172,7 @@ class FairQueue(Generic[T]):
     def _serve(self, entry: Entry[T], line: _Line[T]) -> None:
         heapq.heappop(line.entries)
         entry.gone = True
+        self.waiting -= 1
         self.served = max(self.served, line.start)
         line.start = line.finish = line.start + entry.turn.voxels / line.weight
         line.held += entry.turn.voxels

@@ -11,11 +11,13 @@ So the account is never further from 0 than one turn, and of whatever is served 
 most `cap` and one turn is interactive. Alone, either class has everything.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from hmz_backend.shares.fair_queue import Entry, FairQueue
 from hmz_backend.shares.turn import Share, Turn
+from napari_hmz.schema import Urgency
 
 T = TypeVar("T")
 
@@ -72,6 +74,10 @@ class TwoClasses(Generic[T]):
     def ahead(self, share: Share) -> int:
         """Return how many holders of the same class are served before this one is."""
         return self._of(share).ahead(share.holder)
+
+    def classes(self) -> Mapping[Urgency, FairQueue[T]]:
+        """Return both queues."""
+        return {"interactive": self.interactive, "batch": self.batch}
 
     def _of(self, share: Share) -> FairQueue[T]:
         return self.interactive if share.urgency == "interactive" else self.batch

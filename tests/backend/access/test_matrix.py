@@ -67,6 +67,7 @@ ALLOWED: Final[dict[Rule, set[str]]] = {
     Rule.OPEN: {*KNOWN, *ANONYMOUS, *UNKNOWN, "suspended"},
     Rule.KNOWN: {*KNOWN, *ANONYMOUS},
     Rule.PERSON: set(KNOWN),
+    Rule.METRICS: {"admin"},
     Rule.MODEL: MODEL_USERS,
     Rule.RUN_INPUTS: READERS & MODEL_USERS,
     Rule.VOLUME_READ: READERS,
@@ -301,6 +302,10 @@ def test_what_may_not_be_seen_is_answered_like_what_is_not_there(scene: Scene, w
     event.listen(engine, "before_cursor_execute", asked)
     for method, path, rule in routes(scene):
         if expected(method, rule, who)[0] != 404:
+            continue
+        if rule is Rule.METRICS:
+            answers = [scene.ask(who, method, where).json() for where in (path, "/nothing")]
+            assert answers[0] == answers[1]
             continue
         thing = refused_thing(rule, who)
         absent = "absent" if thing == "model" else NONE

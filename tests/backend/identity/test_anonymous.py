@@ -16,6 +16,7 @@ from hmz_backend.testing.identity_contract import IdentityContract
 from hmz_backend.testing.live_backend import LiveBackend
 from hmz_backend.testing.named_people import NamedPeople, shows
 from hmz_backend.testing.user import User
+from hmz_backend.watch.watch import Watch
 from napari_hmz.schema import Me, wire
 
 NAME = "anonymous_" + "x" * 22
@@ -50,8 +51,10 @@ def test_only_where_the_admin_says_so() -> None:
     from pydantic import SecretStr
 
     secret = SecretStr("a long secret")
-    assert not any(isinstance(one, Anonymous) for one in choose_identities(load_settings(), secret))
-    opened = choose_identities(load_settings(anonymous=True), secret)
+    assert not any(
+        isinstance(one, Anonymous) for one in choose_identities(load_settings(), secret, Watch())
+    )
+    opened = choose_identities(load_settings(anonymous=True), secret, Watch())
     assert isinstance(opened[-1], Anonymous), "it is the last to be asked"
 
 

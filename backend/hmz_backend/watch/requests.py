@@ -1,0 +1,55 @@
+"""Requests: how many, how long, how many bytes, by the template of their route."""
+
+from typing import Final
+
+from hmz_backend.watch.instruments import Instruments
+
+BOUNDS_S: Final = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"})
+NO_ROUTE: Final = "none"
+"""What all paths that lead nowhere are counted as: anybody can make up any number of them."""
+
+
+class RequestMetrics:
+    """Counts requests.
+
+    Parameters
+    ----------
+    made
+        Makes the instruments.
+    """
+
+    def __init__(self, made: Instruments) -> None:
+        self._requests = made.counter(
+            "http_requests_total", "Requests that were answered.", "route", "method", "status"
+        )
+        self._seconds = made.seconds(
+            "http_request_seconds",
+            "From the first byte of a request to the last of its answer; of long polls and event "
+            "streams, the time that they were open.",
+            "route",
+            "method",
+            bounds=BOUNDS_S,
+        )
+        self._received = made.counter(
+            "http_received_bytes_total",
+            "Bytes of bodies received; at the chunks of volumes: what clients upload.",
+            "route",
+        )
+        self._sent = made.counter(
+            "http_sent_bytes_total",
+            "Bytes of bodies sent; at the keys of outputs: what clients fetch.",
+            "route",
+        )
+
+    def answered(
+        self, route: str, method: str, status: int, seconds: float, *, received: int, sent: int
+    ) -> None:
+        """Count one request; `received` and `sent` are the bytes of the bodies."""
+        method = method if method in METHODS else "other"
+        self._requests.labels(route, method, status).inc()
+        self._seconds.labels(route, method).observe(seconds)
+        if received:
+            self._received.labels(route).inc(received)
+        if sent:
+            self._sent.labels(route).inc(sent)
