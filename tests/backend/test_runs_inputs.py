@@ -51,6 +51,15 @@ def test_two_images_are_subtracted_tile_by_tile(pair: tuple[User, User]) -> None
     assert done.provenance.inputs["dark"].fingerprint
 
 
+def test_the_plan_counts_the_memory_of_every_input(pair: tuple[User, User]) -> None:
+    user, dark = pair
+    wide = other(user, np.ones((20, 50, 44), np.float32), (8, 16, 16))
+    asked = [{}, {"dark": dark.volume}, {"dark": wide.volume}]
+    runs = [user.start("difference", inputs=inputs, block=BLOCK) for inputs in asked]
+    one, two, two_wide = (run.plan.memory_bytes for run in runs)
+    assert two_wide - one == 4 * (two - one) > 0
+
+
 def test_a_region_of_labels_and_image(user: User) -> None:
     user.array = np.random.default_rng(1).integers(1, 200, (20, 50, 44)).astype("uint8")
     user.announce()

@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 import zarr
 from numpy.typing import NDArray
+from pytestqt.qtbot import QtBot
 from scipy import ndimage
 
+from hmz_widgets.dock import ModelZoo
+from hmz_widgets.model_page import ModelPage
 from napari_hmz.client import Client, connect
 from napari_hmz.testing.backend_process import BackendProcess, free_port
 
@@ -62,6 +65,45 @@ def connected(state: Path) -> Iterator[Connect]:
 @pytest.fixture
 def client(backend: BackendProcess, connected: Connect) -> Client:
     return connected(backend)
+
+
+OpenPage = Callable[[Any, str], ModelPage]
+RUN_MS = 120_000
+
+
+@pytest.fixture
+def open_page(
+    backend: BackendProcess, state: Path, monkeypatch: pytest.MonkeyPatch, qtbot: QtBot
+) -> OpenPage:
+    """Open the dock in a viewer, on the backend of the test, and choose a model."""
+    monkeypatch.setenv("HMZ_URL", backend.url)
+    monkeypatch.setenv("HMZ_TOKEN", str(backend.token))
+    monkeypatch.setenv("HMZ_STATE_DIR", str(state))
+
+    def open_it(viewer: Any, model: str) -> ModelPage:  # noqa: ANN401 # napari is untyped here
+        dock = ModelZoo(viewer)
+        viewer.window.add_dock_widget(dock, name="Model Zoo")
+        page = dock.model_page
+        qtbot.waitUntil(lambda: page.models.card() is not None, timeout=RUN_MS)
+        page.models.choose(model)
+        return page
+
+    return open_it
+
+
+@pytest.fixture
+def run_it(qtbot: QtBot) -> Callable[[Any, ModelPage], Any]:
+    """Press Run, wait until the run has ended, and return the newest layer."""
+
+    def run(viewer: Any, page: ModelPage) -> Any:  # noqa: ANN401 # napari is untyped here
+        before = len(viewer.layers)
+        page.desk.run_button.click()
+        qtbot.waitUntil(lambda: len(viewer.layers) > before, timeout=RUN_MS)
+        qtbot.waitUntil(page.desk.run_button.isEnabled, timeout=RUN_MS)
+        assert not page.status.message
+        return viewer.layers[-1]
+
+    return run
 
 
 MakeBlobs = Callable[..., NDArray[Any]]

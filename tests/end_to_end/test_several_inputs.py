@@ -20,6 +20,8 @@ from napari_hmz.testing.backend_process import BackendProcess, free_port
 
 Array = NDArray[Any]
 Connect = Callable[..., Client]
+Untyped = Any
+"""What napari and Qt give: they have no types that mypy can follow."""
 BLOCK: Mapping[AxisName, int] = {"z": 16, "y": 24, "x": 24}
 INSIDE = """
 class Inside:
@@ -69,6 +71,21 @@ def image(blobs: Callable[..., Array]) -> Array:
 @pytest.fixture
 def cells(image: Array) -> Array:
     return np.where(image > 30_000, 70_000, 0).astype(np.uint32)
+
+
+@pytest.mark.gui
+def test_image_and_labels_fill_their_slots_in_napari(
+    make_napari_viewer: Untyped, open_page: Untyped, run_it: Untyped, image: Array, cells: Array
+) -> None:
+    viewer = make_napari_viewer()
+    viewer.add_image(image, name="raw", scale=(2, 1, 1))
+    page = open_page(viewer, "inside")
+    assert "no layer holds any labels" in page.hindrance()
+    viewer.add_labels(cells, name="cells", scale=(2, 1, 1))
+    assert page.hindrance() == ""
+    inside = run_it(viewer, page)
+    np.testing.assert_array_equal(inside.data, np.where(cells > 0, image, 0))
+    np.testing.assert_allclose(inside.scale, (2, 1, 1))
 
 
 def test_image_and_labels_are_cut_alike(client: Client, image: Array, cells: Array) -> None:

@@ -20,6 +20,8 @@ from napari_hmz.sources import open_source
 from napari_hmz.testing.backend_process import BackendProcess
 
 MakeBlobs = Callable[..., NDArray[Any]]
+Untyped = Any
+"""What napari and Qt give: they have no types that mypy can follow."""
 SPOTS = {"sigma": 1.5, "threshold": 3000.0}
 UM: Mapping[AxisName, str] = dict.fromkeys(("z", "y", "x"), "micrometer")
 
@@ -44,6 +46,21 @@ def test_spots_of_tiles_are_those_of_the_whole(
     assert run.wait(120).results[0].objects == len(expected)
     rows = np.asarray(run.array("spots")[...])
     np.testing.assert_array_equal(rows[:, :3], expected)
+
+
+@pytest.mark.gui
+def test_spots_are_points_over_the_image_in_napari(
+    make_napari_viewer: Untyped, open_page: Untyped, run_it: Untyped, blobs: MakeBlobs
+) -> None:
+    image, viewer = blobs(), make_napari_viewer()
+    viewer.add_image(image, name="raw", scale=(2, 1, 1))
+    page = open_page(viewer, "spots")
+    page.form.show(SPOTS)
+    spots = run_it(viewer, page)
+    np.testing.assert_array_equal(spots.data, peaks(image))
+    np.testing.assert_allclose(spots.scale, (2, 1, 1))
+    assert len(spots.features) == len(spots.data)
+    assert f"{len(spots.data)} " in page.status.line
 
 
 def test_a_table_is_written_beside_the_arrays(

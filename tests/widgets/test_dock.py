@@ -1,5 +1,7 @@
 """The dock with a fake client in a real viewer: finding the backend, and closing."""
 
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -85,3 +87,22 @@ def test_the_main_thread_neither_connects_nor_reads(
     qtbot.waitUntil(lambda: not page.running and not dock.bridge.busy)
     assert set(threads) == {"connect", "models", "open"}
     assert threading.main_thread() not in threads.values()
+
+
+LEAVING = """
+from napari.components import ViewerModel
+from qtpy.QtWidgets import QApplication
+
+from hmz_widgets.dock import ModelZoo
+
+app = QApplication([])
+zoo = ModelZoo(ViewerModel())
+app.processEvents()
+"""
+
+
+def test_a_script_may_end_with_the_dock_open() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", LEAVING], capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")

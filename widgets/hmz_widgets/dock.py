@@ -4,10 +4,12 @@ Lives in the Qt main thread. A page is an object with a `native` widget and a `c
 viewer, the backend and the bridge, and nothing of the dock.
 """
 
+import atexit
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+from qtpy.QtCore import QThreadPool
 from qtpy.QtWidgets import QTabWidget, QVBoxLayout, QWidget
 
 from hmz_widgets import service
@@ -28,6 +30,9 @@ from hmz_widgets.service import (
     open_picture,
 )
 from napari_hmz.door import Door
+
+LEAVING_MS = 5_000
+"""So long a script that ends waits for workers; a request that hangs shall not hang it."""
 
 
 class ModelZoo(QWidget):  # type: ignore[misc] # Qt has no types that mypy can follow
@@ -71,6 +76,8 @@ class ModelZoo(QWidget):  # type: ignore[misc] # Qt has no types that mypy can f
         ZarrDrop(self, self._dropped)
         ready_labels()
         self.destroyed.connect(partial(_close, self.__dict__))
+        self._leave = partial(_leave, self.__dict__)
+        atexit.register(self._leave)
         self.backend.find(start=wishes.start)
 
     def show_page(self, page: ModelPage | RunsPage) -> None:
@@ -104,8 +111,20 @@ def _close(parts: dict[str, Any]) -> None:
 
     It gets the widget's parts, since the widget itself must not be touched any more.
     """
+    if "_leave" not in parts:  # it has been done
+        return
+    atexit.unregister(parts.pop("_leave"))
     parts["door"].close()
     parts["bridge"].close()
     parts["model_page"].close()
     parts["runs_page"].close()
     parts["backend"].close()
+
+
+def _leave(parts: dict[str, Any]) -> None:
+    """Let go when a script ends with napari open: then Qt deletes its objects in any order.
+
+    Workers speak through such objects; their threads must have ended before.
+    """
+    _close(parts)
+    QThreadPool.globalInstance().waitForDone(LEAVING_MS)

@@ -50,6 +50,11 @@ def tile_memory_bytes(tile: TileSpec, voxels: int) -> int:
     return math.ceil(tile.memory_bytes_per_voxel * voxels)
 
 
+def beside_bytes_per_voxel(others: Sequence[VolumeRequest]) -> int:
+    """Return what the images of further inputs add to each voxel of a tile, all their channels."""
+    return sum(np.dtype(each.dtype).itemsize * each.shape.get("c", 1) for each in others)
+
+
 def run_seconds(tile: TileSpec, voxels: int, seconds_per_voxel: float | None) -> float | None:
     """Return the computing time of so many tile voxels, or None if nobody has measured it.
 

@@ -1,6 +1,7 @@
 """The making of a plan: everything checked and fixed before any pixel travels."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from hmz_backend.planning.blocks import tiled_voxels
@@ -14,6 +15,7 @@ from hmz_backend.planning.checks import (
 )
 from hmz_backend.planning.chunks import count_plan_chunks
 from hmz_backend.planning.estimate import (
+    beside_bytes_per_voxel,
     chunk_bytes,
     output_bytes,
     rescaled,
@@ -52,6 +54,7 @@ def make_plan(
     memory_budget_bytes: int,
     tiles_in_flight: int,
     seconds_per_voxel: float | None = None,
+    others: Sequence[VolumeRequest] = (),
 ) -> Plan:
     """Resolve a request against a model and a volume into the one plan that causes work.
 
@@ -66,6 +69,8 @@ def make_plan(
     seconds_per_voxel
         What a voxel of a tile that is not rescaled has taken here before; none: what the card
         says is all there is.
+    others
+        The images of further inputs, of which tiles take their part of the memory.
 
     Raises
     ------
@@ -79,6 +84,7 @@ def make_plan(
     checked = _check(card, volume, request)
     values = checked_parameters(card, request.parameters)
     share, card = work_share(card.tile, values), rescaled(card, values)
+    card = _with_beside(card, beside_bytes_per_voxel(others))
     if seconds_per_voxel is not None:
         seconds_per_voxel *= share
     needs, warnings = axis_needs(card, volume, request, checked.region, checked.tiled)
@@ -97,6 +103,13 @@ def make_plan(
             "warnings": tuple(text for text in (*checked.warnings, *warnings) if text),
         }
     )
+
+
+def _with_beside(card: ModelCard, bytes_per_voxel: int) -> ModelCard:
+    """Return a card whose tiles take so much more, for the images of further inputs."""
+    memory = card.tile.memory_bytes_per_voxel + bytes_per_voxel
+    tile = card.tile.model_copy(update={"memory_bytes_per_voxel": memory})
+    return card.model_copy(update={"tile": tile})
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,10 @@ class Planner:
         source = await self.volumes.request(owner, request.volume)
         card = await self.catalogue.card(owner, request.model, request.version)
         self.catalogue.rules.check_data(card, source.data_class)
+        others = {
+            spec.name: await self._other(owner, card, request.inputs[spec.name])
+            for spec in other_inputs(card, request)
+        }
         plan = make_plan(
             card,
             source,
@@ -61,11 +65,8 @@ class Planner:
             memory_budget_bytes=self.memory_budget_bytes,
             tiles_in_flight=self.tiles_in_flight,
             seconds_per_voxel=await self._pace(card),
+            others=[other.source for other in others.values()],
         )
-        others = {
-            spec.name: await self._other(owner, card, request.inputs[spec.name])
-            for spec in other_inputs(card, request)
-        }
         for spec in other_inputs(card, request):
             check_grid(source, plan, spec, others[spec.name].source)
         if run:  # a dry run is answered before anybody has measured the image
