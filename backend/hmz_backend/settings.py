@@ -63,6 +63,9 @@ class Settings(BaseSettings):
     whether the backend is there."""
     log_format: Literal["plain", "json"] = "plain"
     """How log lines are written, to standard error: for people, or one JSON object a line."""
+    traces_url: str = Field(default="", pattern=r"^(https?://[^/?#\s@]+/?)?$")
+    """OpenTelemetry collector that traces are sent to (OTLP over HTTP), for example
+    `http://127.0.0.1:4318`; empty: nowhere."""
     metrics_address: str = Field(default="", pattern=r"^(\S+:\d{1,5})?$")
     """`host:port` at which `/metrics` is answered, and nothing else, to whoever reaches it; empty:
     there is no such address."""

@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from hmz_backend.app import build_app
 from hmz_backend.cli.chosen_engine import choose_engine
 from hmz_backend.cli.chosen_identities import choose_identities
+from hmz_backend.cli.chosen_traces import choose_traces
 from hmz_backend.issuers import is_loopback
 from hmz_backend.server import (
     address_of,
@@ -57,7 +58,8 @@ def serve(
         settings = settings.model_copy(update={"port": opened.getsockname()[1]})
         for_metrics = [stack.enter_context(each) for each in listen_for_metrics(settings)]
         port = for_metrics[0].getsockname()[1] if for_metrics else None
-        watch = Watch(port, pseudonyms)
+        watch = Watch(port, pseudonyms, choose_traces(settings))
+        stack.callback(watch.traces.close)
         chosen = choose_engine(settings, zoo, stack)
         app = build_app(
             settings,

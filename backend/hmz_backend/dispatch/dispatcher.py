@@ -90,7 +90,8 @@ class Dispatcher:
             ):  # given back in a pause: others may be computed then
                 return await self.engine.infer(request, timeout_s=self.timeout_s)
 
-        return await self._insist(model, compute)
+        with self.watch.traces.span("tile", hmz__model=request.model, hmz__voxels=turn.voxels):
+            return await self._insist(model, compute)
 
     @asynccontextmanager
     async def place(self, model: str, version: str, turn: Turn) -> AsyncIterator[None]:
@@ -101,7 +102,10 @@ class Dispatcher:
         async with window.place(turn):
             waited_s = time.monotonic() - asked_s
             self.watch.work.tile_waited(model, turn.share.urgency, waited_s)
-            with self.watch.work.tile(model, turn.voxels):
+            with (
+                self.watch.work.tile(model, turn.voxels),
+                self.watch.traces.span("engine", hmz__model=model, hmz__version=version),
+            ):
                 yield
 
     async def ready(self, model: str, version: str) -> None:

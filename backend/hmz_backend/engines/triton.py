@@ -41,6 +41,7 @@ from hmz_backend.engines.triton_words import (
     unreachable,
 )
 from hmz_backend.engines.words import KIND, WORDS, tile_failed, words_of
+from hmz_backend.watch.traces import passed_on
 from napari_hmz.errors import EngineUnavailable
 
 if TYPE_CHECKING:
@@ -342,7 +343,9 @@ async def _call(
     deadline: float,
 ) -> Any:  # noqa: ANN401 # Triton's result is untyped
     left_s = max(0.001, deadline - time.monotonic())
-    return await server.client.infer(name, inputs, outputs=outputs, client_timeout=left_s)
+    return await server.client.infer(
+        name, inputs, outputs=outputs, client_timeout=left_s, headers=dict(passed_on()) or None
+    )
 
 
 def _received(result: Any) -> "Mapping[str, NDArray[Any]]":  # noqa: ANN401 # as above

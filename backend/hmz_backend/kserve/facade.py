@@ -25,6 +25,7 @@ from hmz_backend.identity.protocol import Principal
 from hmz_backend.kserve.request import LENGTH_HEADER, Inference
 from hmz_backend.planning.estimate import rescaled, tile_memory_bytes
 from hmz_backend.shares.turn import Turn
+from hmz_backend.watch.traces import passed_on
 from napari_hmz.errors import EngineBusy, PlanImpossible, RequestError
 from napari_hmz.schema import ModelCard
 
@@ -126,6 +127,7 @@ class Facade:
         self, card: ModelCard, headers: Mapping[str, str], body: bytes | AsyncIterator[bytes]
     ) -> AsyncIterator[Reply]:
         name, fault = triton_name(card.id, card.version), ""
+        headers = {**headers, **passed_on()}
         for is_last in (not isinstance(body, bytes), True):
             async with self.triton.infer(
                 name, headers, body, timeout_s=self.dispatcher.timeout_s

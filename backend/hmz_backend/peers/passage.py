@@ -10,6 +10,7 @@ from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 from yarl import URL
 
+from hmz_backend.watch.traces import passed_on
 from napari_hmz.errors import ServerBusy
 from napari_hmz.schema import wire
 
@@ -154,8 +155,8 @@ class Passage:
     def _passed_headers(self) -> list[tuple[str, str]]:
         given = [item for item in self.headers.items() if item[0] not in _OF_ONE_CONNECTION]
         number = str(self.scope.get("state", {}).get("request_id", ""))
-        kept = [item for item in given if item[0] != wire.REQUEST_ID_HEADER.lower()]
-        return [*kept, (wire.REQUEST_ID_HEADER, number), (PASSED_ON, "1")]
+        own = {wire.REQUEST_ID_HEADER.lower(): number, PASSED_ON: "1", **passed_on()}
+        return [*(item for item in given if item[0] not in own), *own.items()]
 
     async def _body(self) -> AsyncIterator[bytes]:
         self._is_read = is_more = True

@@ -71,7 +71,9 @@ class Relay:
             await self.app(scope, receive, send)
             return
         end_s = time.monotonic() + HOLD_S
+        state = scope.setdefault("state", {})
         while leader := await peers.election.place():
+            state["route"] = PASSED_ON  # the leader knows the route
             passage = Passage(scope, receive, send)
             if PASSED_ON in passage.headers or time.monotonic() > end_s:
                 raise ServerBusy("Another server process is about to lead.")
@@ -82,6 +84,7 @@ class Relay:
             finally:
                 end.cancel()
             await asyncio.sleep(LOOK_S)  # nobody is there any more; the next leader will be known
+        state.pop("route", None)
         with peers.election.answering():
             await self.app(scope, receive, send)
 

@@ -23,9 +23,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hmz_backend.request_id import enter_request
 from hmz_backend.routes.problems import on_error
-from hmz_backend.watch.about import enter_person
+from hmz_backend.watch.about import enter_person, known
 from hmz_backend.watch.log_lines import MORE
 from hmz_backend.watch.requests import NO_ROUTE
+from hmz_backend.watch.traces import Span
 from hmz_backend.watch.watch import Watch
 from napari_hmz.errors import (
     AddressRefused,
@@ -87,8 +88,14 @@ class Gate:
         state["request_id"] = number
         enter_request(number)
         enter_person("")  # until it is known who asks
-        answer, body = _Answer(send, number), _Body(receive)
-        started_s = time.monotonic()
+        with self.watch.traces.request(headers) as span:
+            answer = await self._pass(scope, headers, receive, _Answer(send, number))
+            _describe(span, scope, answer.status)
+
+    async def _pass(
+        self, scope: Scope, headers: Headers, receive: Receive, answer: "_Answer"
+    ) -> "_Answer":
+        body, started_s = _Body(receive), time.monotonic()
         try:
             self._check(scope, headers)
             await self.app(scope, body, answer)
@@ -101,6 +108,7 @@ class Gate:
             await self._refuse(error, answer, scope, receive)
         finally:
             self._tell(scope, answer, body.size, time.monotonic() - started_s)
+        return answer
 
     def _tell(self, scope: Scope, answer: "_Answer", received: int, seconds: float) -> None:
         """Count an answer, and write a line; a query may hold a secret, so it is in neither."""
@@ -180,6 +188,18 @@ class _Body:
         message = await self._receive()
         self.size += len(message.get("body", b""))
         return message
+
+
+def _describe(span: Span, scope: Scope, status: int) -> None:
+    route, method = _route(scope), scope["method"]
+    span.name(f"{method} {route}")
+    span.tell(
+        http__request__method=method,
+        http__route=route,
+        http__response__status_code=status,
+        hmz__request=scope["state"]["request_id"],
+        **{f"hmz__{name}": word for name, word in known().items()},
+    )
 
 
 def _route(scope: Scope) -> str:

@@ -39,6 +39,11 @@ class BlockWorker:
 
     async def __call__(self, task: BlockTask) -> None:
         """Do one task; its result is what it leaves in the run's folder."""
+        traces = self.dispatcher.watch.traces
+        with traces.span("block", hmz__run=task.run, hmz__block=task.block):
+            await self._do(task)
+
+    async def _do(self, task: BlockTask) -> None:
         job = self.jobs[task.run]
         block = job.block(task.block)
         try:

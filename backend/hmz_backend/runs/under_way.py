@@ -208,7 +208,9 @@ class UnderWay:
 
     async def _work(self, active: Active) -> Results:
         """Do a run; what is journalled by the time that something stops it is kept."""
-        with about(run=active.state.run.id):
+        run = active.state.run
+        words = {"hmz__run": run.id, "hmz__model": run.plan.model, "hmz__version": run.plan.version}
+        with about(run=run.id), self.parts.watch.traces.span("run", **words):
             return await self._done(active)
 
     async def _done(self, active: Active) -> Results:

@@ -19,6 +19,7 @@ from hmz_backend.identity.shared_token import SharedToken
 from hmz_backend.runs.catalogue import Package
 from hmz_backend.server import Server, address_of, listen, make_server
 from hmz_backend.settings import Settings
+from hmz_backend.watch.watch import Watch
 from napari_hmz.schema import ModelCard, wire
 
 TOKEN = "a token for tests"  # noqa: S105 # it opens nothing else
@@ -60,6 +61,8 @@ class LiveBackend:
         Who may call.
     triton_http
         Where `/v2` passes requests on to.
+    watch
+        Is told what goes on.
     """
 
     folder: Path
@@ -68,6 +71,7 @@ class LiveBackend:
     changes: dict[str, Any] = field(default_factory=dict)
     identities: Sequence[Identity] = (SharedToken(SecretStr(TOKEN)),)
     triton_http: TritonHttp | None = None
+    watch: Watch | None = None
     url: str = ""
 
     def __enter__(self) -> Self:
@@ -79,6 +83,7 @@ class LiveBackend:
             packages=FakePackages(self.cards),
             identities=self.identities,
             triton_http=self.triton_http,
+            watch=self.watch,
         )
         self.app = app
         self._socket = listen("127.0.0.1", 0)

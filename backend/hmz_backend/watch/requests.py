@@ -21,7 +21,12 @@ class RequestMetrics:
 
     def __init__(self, made: Instruments) -> None:
         self._requests = made.counter(
-            "http_requests_total", "Requests that were answered.", "route", "method", "status"
+            "http_requests_total",
+            "Requests that were answered; route: its template, `none`, or `hmz-passed-on` where "
+            "the process that looks after runs has answered, and counts the request, too.",
+            "route",
+            "method",
+            "status",
         )
         self._seconds = made.seconds(
             "http_request_seconds",
