@@ -71,6 +71,8 @@ class Settings(BaseSettings):
     there is no such address."""
     metrics_token: SecretStr | None = Field(default=None, min_length=8)
     """What Prometheus may show to read `/metrics` at the main address; none: only admins may."""
+    metrics_token_file: Path | None = None
+    """A file that holds it instead."""
     token: SecretStr | None = None
     """The shared token of all callers as long as there is no issuer and no hub; none: HMZ_TOKEN, or
     made up at start."""
@@ -180,6 +182,8 @@ class Settings(BaseSettings):
     def _secrets_said_once(self) -> Self:
         if self.token and self.token_file:
             raise ValueError("token and token_file: one of them is enough")
+        if self.metrics_token and self.metrics_token_file:
+            raise ValueError("metrics_token and metrics_token_file: one of them is enough")
         if self.database_password and self.database_password_file:
             raise ValueError("database_password and database_password_file: one of them is enough")
         if (self.database_password or self.database_password_file) and not self.database_url:
@@ -200,6 +204,11 @@ class Settings(BaseSettings):
     def knows_people(self) -> bool:
         """Whether callers are persons with accounts of their own."""
         return bool(self.issuers or self.jupyterhub)
+
+    def token_for_metrics(self) -> SecretStr | None:
+        """Return what whoever reads metrics may show, read now; raises as `shared_token`."""
+        path = self.metrics_token_file
+        return read_secret(path, "metrics_token_file") if path else self.metrics_token
 
     def shared_token(self) -> SecretStr | None:
         """Return the token of all callers, read now.

@@ -73,7 +73,7 @@ async def metrics(at: At, given: Shown) -> Response:
 
 
 def _is_scraper(at: Services, credential: Credential) -> bool:
-    secret = at.readings.settings.metrics_token
+    secret = at.readings.settings.token_for_metrics()
     wanted = secret.get_secret_value() if secret else ""
     given = credential.bearer or ""
     return bool(wanted) and hmac.compare_digest(given.encode(), wanted.encode())

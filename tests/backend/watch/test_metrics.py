@@ -156,7 +156,9 @@ def test_no_label_names_a_person_a_run_or_an_image(user: User) -> None:
 def guarded(tmp_path: Path) -> Iterator[LiveBackend]:
     """A backend that lets visitors look around, and Prometheus read."""
     identities: list[Identity] = [SharedToken(SecretStr(TOKEN)), Anonymous()]
-    changes: dict[str, Any] = {"metrics_token": SCRAPER}
+    secret = tmp_path / "metrics-token"
+    secret.write_text(f"{SCRAPER}\n")
+    changes: dict[str, Any] = {"metrics_token_file": secret}
     with LiveBackend(tmp_path, FakeEngine(MODELS), CARDS, changes, identities) as live:
         yield live
 
