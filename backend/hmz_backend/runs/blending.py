@@ -35,7 +35,7 @@ _HEAD_BYTES = 256
 
 @dataclass(frozen=True, slots=True)
 class BlendWork:
-    """Blends overlapping tiles; an `OutputWork`.
+    """Blends overlapping tiles; a `KeptWork`.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ class BlendWork:
         return neighbours(self.plan, block.index)
 
     def settle(self, block: Block) -> OutputReceipt:
-        """Write the final chunk."""
+        """Write the final chunk; all blocks that it needs are computed."""
         core = self._own(block.core)
         parts = [
             self._part(block_at(self.plan, n), core) for n in (block.index, *self.needs(block))

@@ -60,10 +60,3 @@ class CropWork:
     def needs(self, block: Block) -> Sequence[int]:  # noqa: ARG002 # a chunk needs its own tile only
         """Return no other blocks."""
         return ()
-
-    def settle(self, block: Block) -> OutputReceipt:
-        """Never called: chunks are final at once."""
-        raise NotImplementedError(f"block {block.index} is final already")
-
-    def release(self, block: Block) -> None:
-        """Do nothing: nothing was kept."""

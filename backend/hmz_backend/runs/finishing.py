@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from hmz_backend.runs.blending import BlendWork
 from hmz_backend.runs.job import Job
 from hmz_backend.runs.joining import Joining
 from hmz_backend.runs.journal import Journal
 from hmz_backend.runs.labelling import LabelWork
+from hmz_backend.runs.output_work import KeptWork
 from hmz_backend.runs.receipt import OutputReceipt
 from hmz_backend.runs.row_work import RowWork
 from hmz_backend.stitching.objects import FinalIds
@@ -28,11 +30,13 @@ class Finisher:
     job: Job
     journal: Journal
     joinings: Mapping[str, Joining] = field(init=False)
+    blends: Mapping[str, BlendWork] = field(init=False)
     tables: Mapping[str, RowWork] = field(init=False)
 
     def __post_init__(self) -> None:
-        """Prepare the joining of each output of labels, and find the tables."""
+        """Prepare the joining of each output of labels, and find what is blended and the tables."""
         works = self.job.works.items()
+        self.blends = {n: work for n, work in works if isinstance(work, BlendWork)}
         self.joinings = {n: Joining(work) for n, work in works if isinstance(work, LabelWork)}
         self.tables = {n: work for n, work in works if isinstance(work, RowWork)}
 
@@ -48,26 +52,23 @@ class Finisher:
 
     async def after(self, done: Sequence[int]) -> None:
         """Join, or settle, what these blocks make possible."""
-        for name, work in self.job.works.items():
-            if name in self.joinings:
-                pairs = await self.job.in_thread(self.joinings[name].add, done)
-                await self.journal.tell_merges(name, pairs)
-            elif not self.journal.marks[name].final.all():
-                touched = {n for number in done for n in work.needs(self.job.block(number))}
-                await self._settle_all(name, sorted({*done, *touched}))
+        for name, joining in self.joinings.items():
+            pairs = await self.job.in_thread(joining.add, done)
+            await self.journal.tell_merges(name, pairs)
+        for name, work in self.blends.items():
+            touched = {n for number in done for n in work.needs(self.job.block(number))}
+            await self._settle_all(name, work, sorted({*done, *touched}))
 
     async def finish(self) -> tuple[OutputResult, ...]:
         """Make all that is left final, and say what became of each output."""
         objects: dict[str, int] = {}
-        everything = range(self.job.brief.plan.blocks)
-        for name in self.job.works:
-            if name in self.joinings:
-                objects[name] = await self._join(name)
-            else:
-                await self._settle_all(name, everything)
-            if name in self.tables:
-                filled = np.flatnonzero(self.journal.marks[name].objects)
-                objects[name] = await self.job.in_thread(self.tables[name].gather, filled)
+        for name in self.joinings:
+            objects[name] = await self._join(name)
+        for name, work in self.blends.items():
+            await self._settle_all(name, work, range(self.job.brief.plan.blocks))
+        for name, table in self.tables.items():
+            filled = np.flatnonzero(self.journal.marks[name].objects)
+            objects[name] = await self.job.in_thread(table.gather, filled)
         digests = await self.journal.output_digests()
         return tuple(
             OutputResult(name=name, objects=objects.get(name), digest=digests[name])
@@ -81,18 +82,17 @@ class Finisher:
         ids = await self.job.in_thread(joining.finish, planes=planes)
         left, objects = self.journal.unfinal_blocks(name), self.journal.marks[name].objects
         nothing = [number for number in left if not objects[number]]
-        await self._make_final(name, nothing, self._relabelling(work, ids), NOTHING_AT_ONCE)
+        await self._make_final(name, work, nothing, self._relabelling(work, ids), NOTHING_AT_ONCE)
         something = [number for number in left if objects[number]]
-        await self._make_final(name, something, self._relabelling(work, ids))
+        await self._make_final(name, work, something, self._relabelling(work, ids))
         return ids.count
 
     def _relabelling(self, work: LabelWork, ids: FinalIds) -> Settle:
         return lambda number: work.relabel(self.job.block(number), ids.table(number))
 
-    async def _settle_all(self, name: str, numbers: Sequence[int]) -> None:
-        work = self.job.works[name]
+    async def _settle_all(self, name: str, work: BlendWork, numbers: Sequence[int]) -> None:
         able = [number for number in numbers if self._can(name, number)]
-        await self._make_final(name, able, lambda number: work.settle(self.job.block(number)))
+        await self._make_final(name, work, able, lambda number: work.settle(self.job.block(number)))
 
     def _can(self, name: str, number: int) -> bool:
         marks = self.journal.marks[name]
@@ -102,17 +102,22 @@ class Finisher:
         return all(marks.computed[need] for need in needs)
 
     async def _make_final(
-        self, name: str, numbers: Sequence[int], settle: Settle, at_once: int = AT_ONCE
+        self,
+        name: str,
+        work: KeptWork,
+        numbers: Sequence[int],
+        settle: Settle,
+        at_once: int = AT_ONCE,
     ) -> None:
         for start in range(0, len(numbers), at_once):
             batch = numbers[start : start + at_once]
             parts = await asyncio.gather(*(self.job.in_thread(settle, number) for number in batch))
             await self.journal.settled(name, dict(zip(batch, parts, strict=True)))
-            await self.job.in_thread(self._release, name, batch)
+            await self.job.in_thread(self._release, name, work, batch)
 
-    def _release(self, name: str, numbers: Sequence[int]) -> None:
+    def _release(self, name: str, work: KeptWork, numbers: Sequence[int]) -> None:
         """Delete what was kept of blocks that nobody needs any more."""
-        final, work = self.journal.marks[name].final, self.job.works[name]
+        final = self.journal.marks[name].final
         touched = {n for m in numbers for n in (m, *work.needs(self.job.block(m)))}
         for number in touched:
             block = self.job.block(number)

@@ -38,7 +38,7 @@ from napari_hmz.schema import AxisName, Interval, OutputSpec, Plan, Region
 
 @dataclass(frozen=True, slots=True)
 class LabelWork:
-    """Numbers the objects of blocks; an `OutputWork`.
+    """Numbers the objects of blocks; a `KeptWork`.
 
     Parameters
     ----------
@@ -103,10 +103,6 @@ class LabelWork:
     def needs(self, block: Block) -> Sequence[int]:  # noqa: ARG002 # joining asks for all blocks
         """Return no other blocks: joining is a step of its own."""
         return ()
-
-    def settle(self, block: Block) -> OutputReceipt:
-        """Never called: ids come from joining."""
-        raise NotImplementedError(f"block {block.index} is joined, not settled")
 
     def release(self, block: Block) -> None:
         """Forget the word on a final chunk, now that the journal has it."""

@@ -39,13 +39,14 @@ class OutputWork(Protocol):
         """Return whether the files are still what the receipt says."""
 
     def needs(self, block: Block) -> Sequence[int]:
-        """Return the blocks that must be computed before `settle` can be called for this one."""
+        """Return the other blocks that must be computed before this one's chunk can be final."""
 
-    def settle(self, block: Block) -> OutputReceipt:
-        """Write the final chunk of a block; all blocks that it needs are computed."""
+
+class KeptWork(OutputWork, Protocol):
+    """The work on an output whose chunks are final later: something is kept until then."""
 
     def release(self, block: Block) -> None:
-        """Delete what was kept of a block for its neighbours' sake."""
+        """Delete what was kept of a block that is final, and that nobody needs any more."""
 
 
 def chunk_told(plan: Plan, file: OutputFile, block: Block, receipt: OutputReceipt) -> MakeEvent:

@@ -87,13 +87,6 @@ class RowWork:
         """Return no other blocks."""
         return ()
 
-    def settle(self, block: Block) -> OutputReceipt:
-        """Never called: rows are final at once."""
-        raise NotImplementedError(f"block {block.index} is final already")
-
-    def release(self, block: Block) -> None:
-        """Do nothing: nothing was kept."""
-
     def gather(self, filled: NDArray[np.int64]) -> int:
         """Write the whole table from the blocks that have rows; return how many rows it has."""
         return self.file.write_all(self._slabs(filled), run=self.run, source=self.source)
