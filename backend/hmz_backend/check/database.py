@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, create_engine, text
@@ -15,7 +14,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from hmz_backend.check.finding import Finding, ok, warning, wrong
 from hmz_backend.check.patience import ANSWER_S
-from hmz_backend.database.connection import MIGRATIONS
+from hmz_backend.database.connection import MIGRATIONS, table_version
 from hmz_backend.settings import Settings
 
 POSTGRESQL: Final = "postgresql+psycopg"
@@ -84,7 +83,7 @@ def _look_at(connection: Connection) -> Iterator[Finding]:
         yield from _postgresql(connection)
     script = ScriptDirectory(str(MIGRATIONS))
     newest = script.get_current_head()
-    current = MigrationContext.configure(connection).get_current_revision()
+    current = table_version(connection)
     if current == newest:
         yield ok(f"{connection.dialect.name} is reachable, its tables are of version {newest}.")
     elif current is None:
@@ -103,7 +102,7 @@ def _other_version(script: ScriptDirectory, current: str, newest: str | None) ->
         )
     return warning(
         f"Its tables are of version {current}, this backend's are of {newest}.",
-        "Save a copy; `hmz-backend serve` brings them up.",
+        "Save a copy; then `hmz-backend db upgrade`, or the next start, brings them up.",
     )
 
 

@@ -6,6 +6,7 @@ import typer
 
 from hmz_backend.cli.audit import audit
 from hmz_backend.cli.check import check
+from hmz_backend.cli.db import db
 from hmz_backend.cli.models import models
 from hmz_backend.cli.serve import serve
 from hmz_backend.cli.triton import triton
@@ -19,6 +20,7 @@ app.command()(serve)
 app.command()(check)
 app.command()(models)
 app.add_typer(zoo, name="zoo")
+app.add_typer(db, name="db")
 app.add_typer(users, name="users")
 app.add_typer(audit, name="audit")
 app.add_typer(triton, name="triton")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -38,6 +39,11 @@ def migrate(engine: Engine) -> None:
         _alone(connection)
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+
+
+def table_version(connection: Connection) -> str | None:
+    """Return of which version the tables are; none: there are none yet."""
+    return MigrationContext.configure(connection).get_current_revision()
 
 
 def _alone(connection: Connection) -> None:
