@@ -52,7 +52,8 @@ def service(folder: Path, packages: Sequence[Path], *, instances: int = 2) -> It
     with contextlib.ExitStack() as stack:
         triton = stack.enter_context(bundled.start(repository))
         url, token = stack.enter_context(_backend(folder, triton, packages))
-        client = stack.enter_context(napari_hmz.connect(url, token))
+        state = folder / "state"  # not what this machine remembers of all its runs
+        client = stack.enter_context(napari_hmz.connect(url, token, state_dir=state))
         yield Service(client, triton, url, token)
 
 

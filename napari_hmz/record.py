@@ -5,6 +5,7 @@ No token is ever in it.
 """
 
 import hashlib
+import os
 import re
 import time
 import uuid
@@ -77,6 +78,7 @@ class RunRecords:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._is_swept = False
 
     def put(self, record: RunRecord) -> None:
         """Write a record, whole or not at all, and drop those of long ago."""
@@ -123,10 +125,14 @@ class RunRecords:
         return self._folder / f"{re.sub(r'[^A-Za-z0-9_-]', '_', run_id)}.json"
 
     def _drop_old(self) -> None:
-        for file in self._folder.iterdir():
+        """Drop records of long ago, once per process: there may be thousands."""
+        if self._is_swept:
+            return
+        self._is_swept = True
+        for file in os.scandir(self._folder):
             with suppress(OSError):
                 if time.time() - file.stat().st_mtime > _KEPT_S:
-                    file.unlink()
+                    Path(file.path).unlink()
 
 
 def _digest(text: str) -> str:

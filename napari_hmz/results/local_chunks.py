@@ -13,6 +13,7 @@ import numpy as np
 from numcodecs import blosc, zstd
 from zarr.storage import LocalStore
 
+from napari_hmz.blank import is_blank
 from napari_hmz.decoding import ChunkDecoder
 from napari_hmz.results.disk import write_whole
 
@@ -85,7 +86,7 @@ class LocalChunks:
         if self.pack is None:
             return False
         path = self.path(place)
-        if not values.any():
+        if is_blank(values):
             path.unlink(missing_ok=True)
             return True
         whole = values

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numcodecs import blosc
 
+from napari_hmz.blank import is_blank
 from napari_hmz.errors import SourceUnreadable
 from napari_hmz.schema import ArrayDocument, AxisName, Interval, VolumeRequest
 from napari_hmz.sources.attempts import attempted
@@ -89,7 +90,7 @@ class RechunkedSource:
         """Return a chunk's encoded bytes; none if all its voxels are 0."""
         box = box_of(self._request, index_of(self._request, key))
         values = self._values(box)
-        if not values.any():
+        if is_blank(values):
             return None
         if values.shape == tuple(self._request.chunks[axis] for axis in self._request.axes):
             return _encoded(np.ascontiguousarray(values), *self._packed)

@@ -48,9 +48,9 @@ def test_a_torn_record_is_none(tmp_path: Path) -> None:
 
 
 def test_records_of_long_ago_are_dropped(tmp_path: Path) -> None:
-    records = RunRecords(tmp_path)
-    records.put(RECORD)
+    RunRecords(tmp_path).put(RECORD)
     os.utime(tmp_path / "r-1.json", (0, 0))
+    records = RunRecords(tmp_path)
     records.put(RECORD.model_copy(update={"run": "r-2"}))
     assert records.get("r-1") is None
     assert records.get("r-2") is not None

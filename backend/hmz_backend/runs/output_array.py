@@ -16,6 +16,7 @@ from numcodecs import blosc, zstd
 from numpy.typing import NDArray
 
 from hmz_backend.stores.atomic import write_whole
+from napari_hmz.blank import is_blank
 from napari_hmz.schema import OutputArray, Region
 from napari_hmz.schema.output_document import (
     LABEL_KINDS,
@@ -78,7 +79,7 @@ class OutputFile:
         """
         path = self.folder / key
         array = np.ascontiguousarray(array)  # a view of a tile: gathered once, then read twice
-        if not array.any():
+        if is_blank(array):
             return self.write_nothing(key)
         body = self.encode(array)
         write_whole(path, body)
