@@ -19,6 +19,7 @@ from napari_hmz import errors
 from napari_hmz.authorization import BearerAuth, Credential
 from napari_hmz.errors import HmzError
 from napari_hmz.patience import Patience, Waits
+from napari_hmz.plain_http import plain_way
 from napari_hmz.schema import Problem, wire
 from napari_hmz.schema.base import Message
 from napari_hmz.schema.digest import content_digest, digest_fits
@@ -83,8 +84,11 @@ class Http:
         self._timeout_s = timeout_s
         self._patience = Patience(patience_s)
         self._shortest_s = math.inf
+        # A proxy of the institute cannot reach this machine's own loopback.
+        trust_env = urlsplit(self.url).hostname not in LOOPBACK
         self._client = httpx.Client(
             base_url=self.url,
+            transport=plain_way(self.url, kept=_KEPT_OPEN, trust_env=trust_env),
             auth=None if credential is None else BearerAuth(credential),
             headers={
                 wire.PROTOCOL_HEADER: str(wire.PROTOCOL_VERSION),
@@ -93,8 +97,7 @@ class Http:
             timeout=httpx.Timeout(timeout_s, connect=min(timeout_s, 10.0)),
             # The threads of the transfers bound what is under way; the pool need not.
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=_KEPT_OPEN),
-            # A proxy of the institute cannot reach this machine's own loopback.
-            trust_env=urlsplit(self.url).hostname not in LOOPBACK,
+            trust_env=trust_env,
         )
 
     @property
