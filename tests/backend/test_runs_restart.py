@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from hmz_backend.runs.state import StateKeeper
 from hmz_backend.testing.cards import CARDS, MODELS
 from hmz_backend.testing.fake_engine import FakeEngine
 from hmz_backend.testing.live_backend import LiveBackend, wait_until
 from hmz_backend.testing.lone_backend import LoneBackend
 from hmz_backend.testing.user import User
+from napari_hmz.errors import DiskFull
 from napari_hmz.schema import ChunkDone, wire
 
 CHUNKS = (8, 16, 16)
@@ -245,3 +247,21 @@ def test_a_run_that_goes_on_after_its_end_says_so_before_anyone_asks(tmp_path: P
         assert [answer.content for answer in answers] == told
         assert [user.finish(run).state for run in runs] == ["done", "done"]
     assert [stored(folder, run) for run in runs] == [expected] * 2
+
+
+def test_a_full_disk_does_not_keep_the_backend_from_starting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "data"
+    with LiveBackend(folder, FakeEngine(MODELS), CARDS) as live, live.client() as http:
+        user = User(http, image(), CHUNKS)
+        user.announce()
+        run = user.finish(user.start("copy", block=BLOCK).id).id
+    (folder / "runs" / run / "work").mkdir()
+
+    async def full(_: StateKeeper, by: object) -> None:
+        raise DiskFull
+
+    monkeypatch.setattr(StateKeeper, "queue_again", full)
+    taken_up(folder, run)
+    assert not (folder / "runs" / run / "work").exists()

@@ -3,6 +3,7 @@
 Runs on the event loop; what is done for runs that have not ended is in `under_way`.
 """
 
+import logging
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -32,7 +33,7 @@ from hmz_backend.runs.planner import Planner
 from hmz_backend.runs.sharing import Sharing
 from hmz_backend.runs.state import StateKeeper
 from hmz_backend.runs.under_way import UnderWay
-from napari_hmz.errors import Conflict, NotFound
+from napari_hmz.errors import Conflict, DiskFull, NotFound
 from napari_hmz.schema import (
     ENDED,
     Plan,
@@ -45,6 +46,7 @@ from napari_hmz.schema import (
     StateChanged,
 )
 
+log = logging.getLogger(__name__)
 T = TypeVar("T")
 LISTED = 200  # runs in one listing, the newest: more are of no use to a person, and cost seconds
 OUTPUTS_KNOWN = 256  # runs whose outputs' documents are at hand
@@ -99,10 +101,13 @@ class RunService:
         for owner, run in found:
             run_log = self.under_way.log(run.id)
             if run.state in ENDED:  # done, it seemed; whoever attaches must know that it goes on
-                await self._begin_again(owner, run, run_log, BACKEND)
-            else:
-                await run_log.take_up()
-                self.under_way.begin(owner, run, run_log)
+                try:
+                    await self._begin_again(owner, run, run_log, BACKEND)
+                    continue
+                except DiskFull as error:  # that must not keep the backend from starting
+                    log.warning("run %s is not told to go on: %s", run.id, error.detail)
+            await run_log.take_up()
+            self.under_way.begin(owner, run, run_log)
 
     async def stop(self) -> None:
         """Leave all runs as they are; `start` takes them up again."""
