@@ -14,4 +14,5 @@ listen=${JUPYTERHUB_SERVICE_URL#*://}
 listen=${listen%%/*}
 export HMZ_BACKEND_URL_PREFIX="${JUPYTERHUB_SERVICE_PREFIX%/}"
 export HMZ_BACKEND_JUPYTERHUB="{\"url\": \"$JUPYTERHUB_API_URL\", \"scope\": \"access:servers!user=$JUPYTERHUB_USER\"}"
-exec hmz-backend serve --host "${listen%:*}" --port "${listen##*:}" --data-dir "${HMZ_DATA_DIR:-$HOME/napari-hmz}"
+export HMZ_BACKEND_DATA_DIR="${HMZ_BACKEND_DATA_DIR:-$HOME/napari-hmz}"
+exec hmz-backend serve --host "${listen%:*}" --port "${listen##*:}"
