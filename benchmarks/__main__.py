@@ -45,6 +45,7 @@ BENCHMARKS: Mapping[str, Callable[[], Iterator[Figure]]] = {
     "shares": shares.figures,
     "stitching": stitching.figures,
     "stall": stall.figures,
+    "stall-beside": stall.computed,
     "faults": faults.figures,
     "power": faults.power,
     "long": long.figures,

@@ -30,7 +30,6 @@ SCREEN = ("xvfb-run", "-a", "-s", "-screen 0 1400x900x24")
 
 def figures() -> Iterator[Figure]:
     """Yield the longest stalls in milliseconds, and how often a volume is drawn anew."""
-    yield from computed()
     plane = seen(PLANE)
     yield Figure(
         "2-D, 64 x 2048²: longest stall while labels of 1 GiB stream in, ms",
