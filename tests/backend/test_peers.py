@@ -132,7 +132,7 @@ def test_a_leader_that_was_stalled_is_replaced_and_one_that_is_killed_too(
 def test_a_run_outlives_the_connections_to_the_database(
     run: Run, results: tuple[OutputResult, ...], database: str
 ) -> None:
-    engine = create_engine(database)
+    engine = create_engine(database, isolation_level="AUTOCOMMIT")  # sees who is there now
     cut = text(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
         " WHERE datname = current_database() AND pid <> pg_backend_pid()"
