@@ -90,7 +90,8 @@ class Gate:
         enter_person("")  # until it is known who asks
         with self.watch.traces.request(headers) as span:
             answer = await self._pass(scope, headers, receive, _Answer(send, number))
-            _describe(span, scope, answer.status)
+            if span.is_kept:
+                _describe(span, scope, answer.status)
 
     async def _pass(
         self, scope: Scope, headers: Headers, receive: Receive, answer: "_Answer"

@@ -20,8 +20,9 @@ def known() -> Words:
 
 def enter_person(pseudonym: str) -> None:
     """Let everything that this task does from now on be done for a person; empty: for nobody."""
-    kept = {name: word for name, word in known().items() if name != "person"}
-    _CURRENT.set({**kept, "person": pseudonym} if pseudonym else kept)
+    if known().get("person", "") != pseudonym:
+        kept = {name: word for name, word in known().items() if name != "person"}
+        _CURRENT.set({**kept, "person": pseudonym} if pseudonym else kept)
 
 
 @contextmanager

@@ -79,6 +79,11 @@ class _Span:
     def __init__(self, span: trace.Span) -> None:
         self._span = span
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether its trace is among those that are sampled."""
+        return self._span.is_recording()
+
     def tell(self, **words: Word) -> None:
         """Add what has become known; `http__route` is told as `http.route`."""
         for name, word in words.items():

@@ -1,6 +1,9 @@
 """Requests: how many, how long, how many bytes, by the template of their route."""
 
+from dataclasses import dataclass
 from typing import Final
+
+from prometheus_client import Counter, Histogram
 
 from hmz_backend.watch.instruments import Instruments
 
@@ -8,6 +11,16 @@ BOUNDS_S: Final = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0,
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"})
 NO_ROUTE: Final = "none"
 """What all paths that lead nowhere are counted as: anybody can make up any number of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Series:
+    """What is counted of one kind of answer."""
+
+    requests: Counter
+    seconds: Histogram
+    received: Counter
+    sent: Counter
 
 
 class RequestMetrics:
@@ -46,15 +59,27 @@ class RequestMetrics:
             "Bytes of bodies sent; at the keys of outputs: what clients fetch.",
             "route",
         )
+        self._series: dict[tuple[str, str, int], _Series] = {}
 
     def answered(
         self, route: str, method: str, status: int, seconds: float, *, received: int, sent: int
     ) -> None:
         """Count one request; `received` and `sent` are the bytes of the bodies."""
-        method = method if method in METHODS else "other"
-        self._requests.labels(route, method, status).inc()
-        self._seconds.labels(route, method).observe(seconds)
+        key = (route, method if method in METHODS else "other", status)
+        series = self._series.get(key)
+        if series is None:  # looked up once: chunks come by the thousand
+            series = self._series[key] = self._begun(*key)
+        series.requests.inc()
+        series.seconds.observe(seconds)
         if received:
-            self._received.labels(route).inc(received)
+            series.received.inc(received)
         if sent:
-            self._sent.labels(route).inc(sent)
+            series.sent.inc(sent)
+
+    def _begun(self, route: str, method: str, status: int) -> _Series:
+        return _Series(
+            self._requests.labels(route, method, status),
+            self._seconds.labels(route, method),
+            self._received.labels(route),
+            self._sent.labels(route),
+        )

@@ -17,6 +17,10 @@ _PASSED_ON: Final[ContextVar[Mapping[str, str]]] = ContextVar("passed_on")
 class Span(Protocol):
     """One step that goes on."""
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether it is worth telling anything of it."""
+
     def tell(self, **words: Word) -> None:
         """Add what has become known of it."""
 
@@ -39,6 +43,8 @@ class Traces(Protocol):
 
 class NoSpan:
     """Where nothing is traced."""
+
+    is_kept = False
 
     def tell(self, **words: Word) -> None:
         """Forget it."""
