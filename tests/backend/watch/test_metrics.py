@@ -1,5 +1,7 @@
 """`/metrics`: what is counted is what was done, and strangers find nothing there."""
 
+import asyncio
+import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +10,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+from fastapi import FastAPI
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
 
@@ -15,12 +18,14 @@ from hmz_backend.engines.protocol import TileRequest
 from hmz_backend.identity.anonymous import Anonymous
 from hmz_backend.identity.protocol import Identity
 from hmz_backend.identity.shared_token import SharedToken
+from hmz_backend.routes.metrics import MetricsAddress
 from hmz_backend.serving import ServingError
 from hmz_backend.testing.cards import CARDS, MODELS, VERSION
 from hmz_backend.testing.fake_engine import FakeEngine
 from hmz_backend.testing.live_backend import TOKEN, LiveBackend, wait_until
 from hmz_backend.testing.user import User
 from hmz_backend.testing.volumes import encoded_chunks
+from hmz_backend.watch.watch import Watch
 from napari_hmz.schema import wire
 
 SCRAPER = "the token of Prometheus"
@@ -176,3 +181,23 @@ def test_metrics_are_for_admins_and_for_whoever_has_their_token(guarded: LiveBac
         assert found.sum("hmz_callers_refused_total", code="not-signed-in") == 1
         models = http.get(wire.MODELS, headers={"Authorization": f"Bearer {SCRAPER}"})
         assert models.status_code == 401, "the token is good for nothing else"
+
+
+def test_a_process_that_does_not_lead_tells_what_it_has_counted_and_no_levels() -> None:
+    watch = Watch(port=9650)
+    watch.levels.runs.labels("running").set(3)
+    watch.levels.engine_up.set(0)
+    watch.levels.forget()  # it has led, and another one does now
+    watch.callers.refused("not-signed-in")
+    app = FastAPI()
+    app.add_middleware(MetricsAddress, watch=watch)
+
+    async def ask() -> httpx.Response:
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost:9650") as http:
+            return await http.get(wire.METRICS)
+
+    found = Readings(asyncio.run(ask()).text)
+    assert found.sum("hmz_callers_refused_total") == 1
+    assert found.sum("hmz_runs") == found.sum("hmz_leads") == 0
+    assert math.isnan(found.sum("hmz_engine_up")), "an alert that compares it says nothing"
