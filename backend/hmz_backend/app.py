@@ -37,6 +37,7 @@ from hmz_backend.identity.chain import Chain
 from hmz_backend.identity.people import People
 from hmz_backend.identity.protocol import Identity
 from hmz_backend.issuers import sign_in_of
+from hmz_backend.kserve.accounting import Accounting
 from hmz_backend.kserve.facade import Facade
 from hmz_backend.peers.election import Election
 from hmz_backend.peers.relay import Peers, Relay, open_session
@@ -56,6 +57,7 @@ from hmz_backend.routes import (
     shares,
     sign_in,
     tokens,
+    usage,
     volumes,
 )
 from hmz_backend.routes.dependencies import Services, caller
@@ -79,6 +81,7 @@ from hmz_backend.shares.rate import Rate
 from hmz_backend.shares.two_classes import TwoClasses
 from hmz_backend.stores.cache import ChunkCache
 from hmz_backend.stores.staging import StagingArea
+from hmz_backend.usage.tally import Tally
 from hmz_backend.watch.watch import Watch
 from napari_hmz.errors import HmzError
 from napari_hmz.priority import step_back
@@ -129,7 +132,20 @@ def build_app(
         lifespan=lambda app: _open(app, settings, given),
         middleware=_before_routes(settings, given.watch),
     )
-    own = (health, sign_in, me, tokens, models, volumes, plans, runs, outputs, shares, metrics)
+    own = (
+        health,
+        sign_in,
+        me,
+        usage,
+        tokens,
+        models,
+        volumes,
+        plans,
+        runs,
+        outputs,
+        shares,
+        metrics,
+    )
     for resource in (*own, kserve):
         app.include_router(resource.router)
     app.state.sign_in = sign_in_of(settings.issuers)
@@ -191,11 +207,12 @@ class _Given:
     triton_http: TritonHttp | None
     watch: Watch
 
-    def facade(self, dispatcher: Dispatcher, weights: Weights, budget_bytes: int) -> Facade | None:
+    def facade(self, parts: Parts, told: Summary, budget_bytes: int) -> Facade | None:
         """Return what answers `/v2`, if there is a Triton to pass requests on to."""
         if self.triton_http is None:
             return None
-        return Facade(self.triton_http, dispatcher, weights, budget_bytes)
+        account = Accounting(parts.usage, told)
+        return Facade(self.triton_http, parts.dispatcher, parts.weights, budget_bytes, account)
 
     async def close(self) -> None:
         """Close what computes."""
@@ -280,23 +297,24 @@ async def _running(
         database, shelf, cache, threads, settings.credit_bytes, decoding, is_encrypted=is_encrypted
     )
     weights, at_once = Weights(settings.share_weights, settings.anonymous_weight), settings.workers
-    tiles, watch = settings.tiles_in_flight, given.watch
-    parts = Parts(database, store, dispatcher, made, threads, tiles, at_once, weights, watch)
+    tiles, watch, tally = settings.tiles_in_flight, given.watch, Tally(database.guarded(None))
+    parts = Parts(database, store, dispatcher, made, threads, tiles, at_once, weights, tally, watch)
     # A model's memory is taken by the tiles that are computed; those that wait are raw voxels.
     planner = Planner(catalogue, store, database, settings.memory_budget_bytes, settings.workers)
     entrance = Entrance(settings.runs_at_once, settings.runs_waiting, settings.runs_open)
     service = RunService(
         _made(runs_root), parts, planner, worker, settings.engine, __version__, entrance
     )
-    facade = given.facade(dispatcher, weights, settings.memory_budget_bytes)
+    facade = given.facade(parts, audit.summary, settings.memory_budget_bytes)
     admission = _admission(database, settings, given.identities, audit.summary)
     pace = RequestPace(Rate(settings.requests_per_s))
     blocks = made.queue if isinstance(made, LocalExecutor) else None
     readings = app.state.readings = Readings(watch, service, settings, blocks)
     app.state.services = Services(
-        admission, audit, pace, catalogue, store, service, settings.engine, readings, facade
+        admission, audit, tally, pace, catalogue, store, service, settings.engine, readings, facade
     )
     await audit.start()
+    tally.start()
     await admission.people.start()
     await store.start()
     await service.start()
@@ -314,6 +332,7 @@ async def _running(
         await service.stop()
         await store.close()
         await made.close()
+        await tally.stop()
         await audit.stop()
         threads.shutdown(cancel_futures=True)
         looking.shutdown(cancel_futures=True)

@@ -78,6 +78,7 @@ from napari_hmz.schema.run import (
 from napari_hmz.schema.share import AccessRight, Allows, Share, ShareRequest
 from napari_hmz.schema.sign_in import SignIn, SignInIssuer
 from napari_hmz.schema.statistics import ChannelStatistics, VolumeStatistics
+from napari_hmz.schema.usage import Usage, Used
 from napari_hmz.schema.volume import (
     Absent,
     ArrayDocument,
@@ -156,6 +157,8 @@ __all__ = [
     "TokenRequest",
     "TokenScope",
     "Urgency",
+    "Usage",
+    "Used",
     "Volume",
     "VolumeRequest",
     "VolumeStatistics",

@@ -44,6 +44,7 @@ PLANS: Final = f"{API}/plans"
 RUNS: Final = f"{API}/runs"
 ME: Final = f"{API}/me"
 TOKENS: Final = f"{API}/tokens"
+USAGE: Final = f"{API}/usage"
 METRICS: Final = "/metrics"
 """For Prometheus, which expects it there."""
 

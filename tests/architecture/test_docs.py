@@ -82,6 +82,7 @@ def test_every_path_of_the_wire_is_listed() -> None:
         wire.SIGN_IN,
         wire.ME,
         wire.TOKENS,
+        wire.USAGE,
         wire.MODELS,
         wire.VOLUMES,
         wire.PLANS,

@@ -99,7 +99,7 @@ def test_an_engine_that_comes_back_loses_nothing_and_its_absence_is_seen() -> No
         assert "gone" in dispatcher.trouble("m", "1")
         assert dispatcher.troubles
         engine.available = True
-        assert (await waiting)["out"][0] == 7
+        assert (await waiting).outputs["out"][0] == 7
         assert dispatcher.trouble("m", "1") == ""
 
     asyncio.run(check())
@@ -148,8 +148,8 @@ def test_models_of_one_pool_share_its_places_and_a_broken_one_leaves_them_to_the
         await asyncio.sleep(0.01)
         async with asyncio.timeout(5):
             for number in range(5):
-                assert (await dispatcher.infer(tile(number), TURN))["out"][0] == number
-        assert len(set(map(id, dispatcher._windows.values()))) == 1
+                assert (await dispatcher.infer(tile(number), TURN)).outputs["out"][0] == number
+        assert len(set(map(id, dispatcher._instances.values()))) == 1
         for task in waiting:
             task.cancel()
         await asyncio.gather(*waiting, return_exceptions=True)

@@ -10,6 +10,7 @@ from hmz_backend.cli.db import db
 from hmz_backend.cli.models import models
 from hmz_backend.cli.serve import serve
 from hmz_backend.cli.triton import triton
+from hmz_backend.cli.usage import usage
 from hmz_backend.cli.users import users
 from hmz_backend.cli.zoo import zoo
 from napari_hmz.cli.exits import show_error
@@ -19,6 +20,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 app.command()(serve)
 app.command()(check)
 app.command()(models)
+app.command()(usage)
 app.add_typer(zoo, name="zoo")
 app.add_typer(db, name="db")
 app.add_typer(users, name="users")

@@ -116,7 +116,7 @@ class SpeedRow(Base):
 
     model: Mapped[str] = mapped_column(primary_key=True)
     version: Mapped[str] = mapped_column(primary_key=True)
-    voxels: Mapped[int]
+    voxels: Mapped[int] = mapped_column(BigInteger)
     seconds: Mapped[float] = mapped_column(Float)
 
 
@@ -198,3 +198,34 @@ class LeaseRow(Base):
     """Where its holder is reached by the others."""
     ends_at_s: Mapped[float] = mapped_column(Float)
     """By the database's clock, in seconds since 1970."""
+
+
+class UsageRow(Base):
+    """What one person used on one day, counted by one process."""
+
+    __tablename__ = "usage"
+    __table_args__ = (Index("usage_by_person", "issuer", "subject"),)
+
+    day: Mapped[str] = mapped_column(primary_key=True)
+    issuer: Mapped[str] = mapped_column(primary_key=True)
+    subject: Mapped[str] = mapped_column(primary_key=True)
+    groups: Mapped[str] = mapped_column(primary_key=True)
+    """The digest of a set of groups: those that the person had then."""
+    model: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[str] = mapped_column(primary_key=True)
+    process: Mapped[str] = mapped_column(primary_key=True)
+    tiles: Mapped[int] = mapped_column(BigInteger)
+    voxels: Mapped[int] = mapped_column(BigInteger)
+    engine_us: Mapped[int] = mapped_column(BigInteger)
+    bytes_up: Mapped[int] = mapped_column(BigInteger)
+    bytes_down: Mapped[int] = mapped_column(BigInteger)
+
+
+class UsageGroupsRow(Base):
+    """A set of groups, once for all who are in the same ones."""
+
+    __tablename__ = "usage_groups"
+
+    digest: Mapped[str] = mapped_column(primary_key=True)
+    groups: Mapped[str]
+    """Canonical groups as a JSON list."""

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from numpy.typing import NDArray
 
+from hmz_backend.dispatch.engine_clock import EngineClock, Stay
 from hmz_backend.dispatch.window import Window
 from hmz_backend.engines.protocol import Engine, TileRequest
 from hmz_backend.shares.turn import Turn
@@ -45,6 +46,22 @@ class Patience:
     total_s: float = 3600.0
 
 
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """One tile's outputs, and the seconds of an instance that it took."""
+
+    outputs: Mapping[str, NDArray[Any]]
+    engine_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Instances:
+    """What computes some models: the window to it, and its time."""
+
+    window: Window
+    clock: EngineClock
+
+
 @dataclass
 class Dispatcher:
     """Hands tiles to the engine.
@@ -68,12 +85,12 @@ class Dispatcher:
     patience: Patience = Patience()
     interactive_cap: float = 0.75
     watch: Watch = field(default_factory=Watch)
-    _windows: dict[Model, Window] = field(default_factory=dict)
-    _pools: dict[str, Window] = field(default_factory=dict)
+    _instances: dict[Model, _Instances] = field(default_factory=dict)
+    _pools: dict[str, _Instances] = field(default_factory=dict)
     _trouble: dict[Model, str] = field(default_factory=dict)
 
-    async def infer(self, request: TileRequest, turn: Turn) -> Mapping[str, NDArray[Any]]:
-        """Return the outputs for one tile, once it is its turn.
+    async def infer(self, request: TileRequest, turn: Turn) -> Computed:
+        """Return the outputs for one tile, once it is its turn, and what it took.
 
         Raises
         ------
@@ -84,29 +101,30 @@ class Dispatcher:
         """
         model = (request.model, request.version)
 
-        async def compute() -> Mapping[str, NDArray[Any]]:
-            async with self.place(
-                *model, turn
-            ):  # given back in a pause: others may be computed then
-                return await self.engine.infer(request, timeout_s=self.timeout_s)
+        async def compute() -> Computed:
+            # The place is given back in a pause: others may be computed then.
+            async with self.place(*model, turn) as stay:
+                outputs = await self.engine.infer(request, timeout_s=self.timeout_s)
+            return Computed(outputs, stay.engine_s)
 
         with self.watch.traces.span("tile", hmz__model=request.model, hmz__voxels=turn.voxels):
             return await self._insist(model, compute)
 
     @asynccontextmanager
-    async def place(self, model: str, version: str, turn: Turn) -> AsyncIterator[None]:
-        """Wait for a place at the engine, and give it back at the end."""
+    async def place(self, model: str, version: str, turn: Turn) -> AsyncIterator[Stay]:
+        """Wait for a place at the engine, and give it back at the end: then the time is known."""
         key = (model, version)
-        window = self._windows.get(key) or await self._make_window(key)
+        found = self._instances.get(key) or await self._find_instances(key)
         asked_s = time.monotonic()
-        async with window.place(turn):
+        async with found.window.place(turn):
             waited_s = time.monotonic() - asked_s
             self.watch.work.tile_waited(model, turn.share.urgency, waited_s)
             with (
                 self.watch.work.tile(model, turn.voxels),
                 self.watch.traces.span("engine", hmz__model=model, hmz__version=version),
+                found.clock.stay() as stay,
             ):
-                yield
+                yield stay
 
     async def ready(self, model: str, version: str) -> None:
         """Load a model that has not been used yet, or say at once that the engine does not.
@@ -116,7 +134,7 @@ class Dispatcher:
         EngineUnavailable
             If it cannot be reached, or cannot load the model.
         """
-        if (model, version) not in self._windows:
+        if (model, version) not in self._instances:
             await self.engine.describe(model, version)
 
     def trouble(self, model: str, version: str) -> str:
@@ -130,17 +148,19 @@ class Dispatcher:
 
     def windows(self) -> Mapping[str, Window]:
         """Return all windows: those that several models share by the name of their instances."""
-        shared = set(map(id, self._pools.values()))
-        own = {" ".join(key): each for key, each in self._windows.items() if id(each) not in shared}
-        return {**self._pools, **own}
+        pools = {name: each.window for name, each in self._pools.items()}
+        shared = set(map(id, pools.values()))
+        alone = {" ".join(key): each.window for key, each in self._instances.items()}
+        return pools | {name: each for name, each in alone.items() if id(each) not in shared}
 
-    async def _make_window(self, model: Model) -> Window:
+    async def _find_instances(self, model: Model) -> _Instances:
         capacity = await self._insist(model, lambda: self.engine.describe(*model))
-        size = max(1, capacity.instances) * TILES_PER_INSTANCE
-        made = Window(size, TwoClasses(self.interactive_cap))
+        count = max(1, capacity.instances)
+        window = Window(count * TILES_PER_INSTANCE, TwoClasses(self.interactive_cap))
+        made = _Instances(window, EngineClock(count))
         if capacity.pool:
             made = self._pools.setdefault(capacity.pool, made)
-        return self._windows.setdefault(model, made)
+        return self._instances.setdefault(model, made)
 
     async def _insist(self, model: Model, call: Callable[[], Awaitable[T]]) -> T:
         pause_s, waited_s = self.patience.first_s, 0.0

@@ -22,6 +22,7 @@ from hmz_backend.engines.triton_http import OK, Reply, TritonHttp
 from hmz_backend.engines.triton_name import triton_name
 from hmz_backend.engines.triton_words import NO_MODEL, holds, http_meaning
 from hmz_backend.identity.protocol import Principal
+from hmz_backend.kserve.accounting import Accounting, Call
 from hmz_backend.kserve.request import LENGTH_HEADER, Inference
 from hmz_backend.planning.estimate import rescaled, tile_memory_bytes
 from hmz_backend.shares.turn import Turn
@@ -71,12 +72,15 @@ class Facade:
         Of people's shares.
     memory_budget_bytes
         What one request may take at the engine, by the card's figure.
+    accounting
+        Is told who has asked what, and how it ended.
     """
 
     triton: TritonHttp
     dispatcher: Dispatcher
     weights: Weights
     memory_budget_bytes: int
+    accounting: Accounting
     _bodies: Window = field(default_factory=lambda: Window(BODIES))
 
     async def metadata(self, card: ModelCard) -> dict[str, Any]:
@@ -94,7 +98,7 @@ class Facade:
     async def infer(
         self, card: ModelCard, caller: Principal, asked: Inference, body: Body
     ) -> AsyncIterator[Reply]:
-        """Compute one tile.
+        """Compute one tile, and write down that it was.
 
         Raises
         ------
@@ -103,6 +107,14 @@ class Facade:
         EngineBusy, EngineUnavailable
             If the engine does not answer.
         """
+        with self.accounting.of(caller, card) as call:
+            async with self._computed(card, caller, asked, body, call) as reply:
+                yield reply
+
+    @asynccontextmanager
+    async def _computed(
+        self, card: ModelCard, caller: Principal, asked: Inference, body: Body, call: Call
+    ) -> AsyncIterator[Reply]:
         self._check_size(card, asked)
         await self._loaded(card)
         turn = Turn(self.weights.share(caller), voxels=asked.voxels)
@@ -117,9 +129,14 @@ class Facade:
         async with self._bodies.place(turn):
             sent = await _held(asked, body) or _passing(asked, body)
             async with (
-                self.dispatcher.place(card.id, card.version, turn),
+                self.dispatcher.place(card.id, card.version, turn) as call.stay,
                 self._answered(card, headers, sent) as reply,
             ):
+                call.answered(
+                    voxels=asked.voxels,
+                    bytes_up=len(asked.words) + body.length,
+                    bytes_down=int(reply.headers.get("Content-Length", 0)),
+                )
                 yield reply
 
     @asynccontextmanager

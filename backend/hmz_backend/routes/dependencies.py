@@ -15,8 +15,9 @@ from hmz_backend.routes.request_pace import RequestPace
 from hmz_backend.runs.catalogue import Catalogue
 from hmz_backend.runs.service import RunService
 from hmz_backend.runs.volumes import Volumes
+from hmz_backend.usage.tally import Tally
 from hmz_backend.watch.about import enter_person
-from napari_hmz.errors import HmzError
+from napari_hmz.errors import HmzError, ScopeMissing
 from napari_hmz.schema import Health, Scope, wire
 from napari_hmz.version import __version__
 
@@ -31,6 +32,8 @@ class Services:
         Lets callers in, or not, and makes tokens for them.
     audit
         Writes down what they do.
+    usage
+        Counts what they use.
     pace
         How many requests one caller may make.
     catalogue, volumes, runs
@@ -45,6 +48,7 @@ class Services:
 
     identity: Admission
     audit: AuditKeeper
+    usage: Tally
     pace: RequestPace
     catalogue: Catalogue
     volumes: Volumes
@@ -112,10 +116,24 @@ async def caller(at: At, given: Shown, request: Request) -> Principal:
     return known
 
 
+async def person(known: Annotated[Principal, Depends(caller)]) -> Principal:
+    """Return who asks, if it is a person: of visitors there is one for all of them.
+
+    Raises
+    ------
+    ScopeMissing
+        If nobody has signed in.
+    """
+    if known.credential == "anonymous":
+        raise ScopeMissing("This is for people who have signed in.")
+    return known
+
+
 async def token_maker(at: At, given: Shown) -> Principal:
     """Return who asks, if they are here in person: no token makes or lists tokens."""
     return await at.admit(Credential(given.credentials if given else None), "tokens")
 
 
 Caller = Annotated[Principal, Depends(caller)]
+Person = Annotated[Principal, Depends(person)]
 TokenMaker = Annotated[Principal, Depends(token_maker)]

@@ -9,6 +9,7 @@ from hmz_backend.routes.answers import problems
 from hmz_backend.routes.body import read_body
 from hmz_backend.routes.dependencies import At, Caller
 from hmz_backend.routes.examples import ABSENT, VOLUME
+from hmz_backend.usage.amount import Account, Amount
 from napari_hmz.schema import Absent, Volume, VolumeRequest, Wanted, wire
 from napari_hmz.schema.digest import named_sha256
 
@@ -78,6 +79,7 @@ async def put_chunk(
     staged = await at.volumes.open(caller, volume)
     body = await read_body(request, staged.decoder.encoded_limit, content_digest)
     await at.volumes.put_chunk(staged, volume, key, body, named_sha256(content_digest))
+    at.usage.add(Account.of(caller), Amount(bytes_up=len(body)))
     return Response(status_code=204)
 
 

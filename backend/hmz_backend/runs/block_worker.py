@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from concurrent.futures import Executor as Threads
 from dataclasses import dataclass, field
 
-from hmz_backend.dispatch.dispatcher import Dispatcher
+from hmz_backend.dispatch.dispatcher import Computed, Dispatcher
 from hmz_backend.engines.protocol import TileRequest
 from hmz_backend.executors.protocol import BlockTask
 from hmz_backend.planning import Block
-from hmz_backend.runs.blanks import Arrays
 from hmz_backend.runs.feed import FeedBroken
 from hmz_backend.runs.job import Job
 from hmz_backend.runs.threads import in_thread
@@ -51,22 +50,24 @@ class BlockWorker:
         except FeedBroken as error:
             await in_thread(self.threads, job.keep_broken, block, error)
             return
-        results = await self._compute(job, request, task.turn, block)
-        _check(job, results)
-        await in_thread(self.threads, job.keep, block, results)
+        computed = await self._compute(job, request, task.turn, block)
+        _check(job, computed.outputs)
+        await in_thread(self.threads, job.keep, block, computed.outputs, computed.engine_s)
 
-    async def _compute(self, job: Job, request: TileRequest, turn: Turn, block: Block) -> Arrays:
+    async def _compute(self, job: Job, request: TileRequest, turn: Turn, block: Block) -> Computed:
         blank = None
         if job.blanks.declared:
             blank = await in_thread(self.threads, job.blanks.recognise, request)
-        results = None if blank is None else job.blanks.results(blank)
-        if results is None:
-            results = await self.dispatcher.infer(request, turn)
+        known = None if blank is None else job.blanks.results(blank)
+        if known is not None:
+            computed = Computed(known, 0.0)
+        else:
+            computed = await self.dispatcher.infer(request, turn)
             if blank is not None:
-                job.blanks.learn(blank, results)
+                job.blanks.learn(blank, computed.outputs)
         if blank is not None:
             job.learn_outline(block, blank)
-        return results
+        return computed
 
 
 def _check(job: Job, results: Mapping[str, object]) -> None:

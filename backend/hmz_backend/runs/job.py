@@ -27,6 +27,7 @@ from hmz_backend.runs.output_work import OutputWork
 from hmz_backend.runs.receipt import Receipt
 from hmz_backend.runs.tiles import Tiles
 from hmz_backend.stores.atomic import write_whole
+from hmz_backend.usage.amount import MICROSECONDS
 from napari_hmz.schema import Region
 
 P = ParamSpec("P")
@@ -81,10 +82,11 @@ class Job:
         """Return what the engine gets for a block."""
         return self.tiles.cut(block)
 
-    def keep(self, block: Block, results: Mapping[str, NDArray[Any]]) -> None:
-        """Write what is to be kept of a tile's results, and the receipt last."""
+    def keep(self, block: Block, results: Mapping[str, NDArray[Any]], engine_s: float = 0) -> None:
+        """Write what is to be kept of a tile's results, and the receipt with what it took last."""
         parts = {name: work.take(block, results[name]) for name, work in self.works.items()}
-        self._leave(Receipt(block=block.index, outputs=parts))
+        engine_us = round(engine_s * MICROSECONDS)
+        self._leave(Receipt(block=block.index, outputs=parts, engine_us=engine_us))
 
     def nothing(self, number: int) -> Mapping[str, NDArray[Any]] | None:
         """Return a block's results if they are known to be zeros, without reading its tile."""

@@ -5,7 +5,7 @@ journal says what is left; files that are not what it says (a loss of power) are
 """
 
 import hashlib
-from collections.abc import AsyncIterator, Mapping, Sequence, Set
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -14,14 +14,22 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from hmz_backend.database.access import Database
+from hmz_backend.database.writer import Operation
 from hmz_backend.runs import records
 from hmz_backend.runs.job import Job
 from hmz_backend.runs.log import MakeEvent, RunLog
 from hmz_backend.runs.receipt import OutputReceipt, Receipt
+from hmz_backend.usage.amount import Amount
 from napari_hmz.schema import LabelsMerged, Progress, Progressed
 
 PAGE = 10_000  # rows that are in memory at a time: about 3 MB
 SHA256_HEX = "S64"
+Use = Callable[[Amount], Operation]
+
+
+def for_nothing(_used: Amount) -> Operation:
+    """Return what writes nothing."""
+    return lambda _: None
 
 
 @dataclass
@@ -56,10 +64,13 @@ class Journal:
         The run's blocks and outputs.
     log
         Its events.
+    use
+        Makes what writes down what was used.
     """
 
     job: Job
     log: RunLog
+    use: Use = for_nothing
     marks: dict[str, Marks] = field(init=False)
     voxels_done: int = 0
     _pending: NDArray[np.bool_] = field(init=False)
@@ -120,7 +131,8 @@ class Journal:
                 rows.append((name, receipt.block, part))
                 if part.shown:
                     events.append(self.job.works[name].told(block, part))
-        await self.log.append(events, lambda connection: self._put(connection, rows))
+        put, used = partial(self._put, rows=rows), self._used(receipts)
+        await self.log.append(events, put, *([self.use(used)] if used.tiles else []))
         await self.job.in_thread(self.job.drop_receipts, [r.block for r in receipts])
 
     async def settled(self, name: str, parts: Mapping[int, OutputReceipt]) -> None:
@@ -128,7 +140,7 @@ class Journal:
         work = self.job.works[name]
         events = [work.told(self.job.block(block), part) for block, part in parts.items()]
         rows = [(name, block, part) for block, part in parts.items()]
-        await self.log.append(events, lambda connection: self._put(connection, rows))
+        await self.log.append(events, partial(self._put, rows=rows))
         for block, part in parts.items():
             self._mark(name, block, part)
 
@@ -210,6 +222,14 @@ class Journal:
             self.job.works[name].intact(block, part) for name, part in parts.items()
         )
 
+    def _used(self, receipts: Sequence[Receipt]) -> Amount:
+        """Return what blocks took: each counts when it is journalled, so once, come what may."""
+        return Amount(
+            tiles=len(receipts),
+            voxels=sum(self.job.voxels(receipt.block) for receipt in receipts),
+            engine_us=sum(receipt.engine_us for receipt in receipts),
+        )
+
     def _mark(self, name: str, block: int, part: OutputReceipt) -> None:
         marks = self.marks[name]
         marks.final[block] = part.final
@@ -228,7 +248,9 @@ class Journal:
         self._left += int(not self._pending[block])
         self._pending[block] = True
 
-    def _put(self, connection: Connection, rows: Sequence[tuple[str, int, OutputReceipt]]) -> None:
+    def _put(
+        self, connection: Connection, *, rows: Sequence[tuple[str, int, OutputReceipt]]
+    ) -> None:
         records.put_blocks(
             connection,
             [

@@ -11,6 +11,7 @@ from hmz_backend.dispatch.weights import Weights
 from hmz_backend.executors.protocol import Executor
 from hmz_backend.runs import threads as own_threads
 from hmz_backend.runs.volumes import Volumes
+from hmz_backend.usage.tally import Tally
 from hmz_backend.watch.watch import Watch
 
 P = ParamSpec("P")
@@ -31,6 +32,8 @@ class Parts:
         How many of them the engine computes at the same time.
     weights
         How much of the capacity each principal gets.
+    usage
+        Counts what people use.
     watch
         Is told what is done.
     """
@@ -43,6 +46,7 @@ class Parts:
     tiles_in_flight: int
     computed_at_once: int
     weights: Weights
+    usage: Tally
     watch: Watch = field(default_factory=Watch)
 
     async def in_thread(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -21,6 +21,8 @@ class Receipt(Message):
 
     block: int
     outputs: dict[str, OutputReceipt] = {}
+    engine_us: int = 0
+    """Microseconds of one instance of the engine that it took."""
     broken_input: int = 0
     """Of which feed `broken` is a chunk."""
     broken: str = ""

@@ -27,12 +27,14 @@ from hmz_backend.runs.entrance import Entrance
 from hmz_backend.runs.folder import RunFolder
 from hmz_backend.runs.log import RunLog, follow
 from hmz_backend.runs.opening import lay_out
-from hmz_backend.runs.output_array import DOCUMENT, array_document
+from hmz_backend.runs.output_array import DOCUMENT
 from hmz_backend.runs.parts import Parts
 from hmz_backend.runs.planner import Planner
+from hmz_backend.runs.readable import Readable
 from hmz_backend.runs.sharing import Sharing
 from hmz_backend.runs.state import StateKeeper
 from hmz_backend.runs.under_way import UnderWay
+from hmz_backend.usage.amount import Account, Amount
 from napari_hmz.errors import Conflict, DiskFull, NotFound
 from napari_hmz.schema import (
     ENDED,
@@ -84,7 +86,7 @@ class RunService:
     under_way: UnderWay = field(init=False)
     known: KnownRights = field(init=False)
     sharing: Sharing = field(init=False)
-    _outputs: OrderedDict[str, Mapping[str, bytes]] = field(default_factory=OrderedDict)
+    _outputs: OrderedDict[str, Readable] = field(default_factory=OrderedDict)
 
     def __post_init__(self) -> None:
         """Begin with no run under way."""
@@ -256,7 +258,8 @@ class RunService:
 
         An array has its document even while a run that is taken up has not looked at its files.
         """
-        documents = await self._documents(caller, run)
+        readable = await self._readable(caller, run)
+        documents = readable.documents
         parts = key.split("/")
         is_chunk = parts[0] in STORED and all(p.isascii() and p.isdigit() for p in parts[1:])
         if name not in documents or not (key == DOCUMENT or is_chunk):
@@ -265,7 +268,7 @@ class RunService:
             return documents[name]
         path = RunFolder(self.root / run).output(name) / key
         try:
-            return await self.parts.in_thread(path.read_bytes)
+            body = await self.parts.in_thread(path.read_bytes)
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
             if not self._has_files(run):
                 raise NotFound(
@@ -273,6 +276,9 @@ class RunService:
                     remedy="Run it again; what is still held of the image is not sent again.",
                 ) from error
             raise NotFound(f"Output {name} has no chunk {key[:80]}.") from error
+        account = Account.of(caller, readable.model, readable.version)
+        self.parts.usage.add(account, Amount(bytes_down=len(body)))
+        return body
 
     async def _begin_again(self, owner: Principal, run: Run, run_log: RunLog, by: Who) -> None:
         """Take the end of a run back, and drive it on."""
@@ -306,14 +312,10 @@ class RunService:
         """Return whether a run's files are there, or are just being made again."""
         return self.under_way.is_active(run) or (self.root / run).exists()
 
-    async def _documents(self, caller: Principal, run: str) -> Mapping[str, bytes]:
-        """Return the document of each array, by its name; of a table nothing, it has a file."""
+    async def _readable(self, caller: Principal, run: str) -> Readable:
         known = self.known.get(caller, run) is not None
         if not known or run not in self._outputs:  # asked once, not for each of thousands of chunks
-            found = await self.get(caller, run)
-            source = found.provenance.source_name
-            arrays = {each.name: array_document(each, run, source) for each in found.plan.outputs}
-            self._outputs[run] = dict.fromkeys((t.name for t in found.plan.tables), b"") | arrays
+            self._outputs[run] = Readable.of(await self.get(caller, run))
             if len(self._outputs) > OUTPUTS_KNOWN:
                 self._outputs.popitem(last=False)
         return self._outputs[run]

@@ -16,6 +16,7 @@ from weakref import WeakValueDictionary
 
 from hmz_backend.audit.entry import BACKEND, Who
 from hmz_backend.database.lease import LeaseLost
+from hmz_backend.database.writer import Operation
 from hmz_backend.identity.protocol import Principal
 from hmz_backend.runs.bell import wait_for
 from hmz_backend.runs.block_worker import BlockWorker
@@ -29,6 +30,7 @@ from hmz_backend.runs.opening import open_job
 from hmz_backend.runs.parts import Parts
 from hmz_backend.runs.state import StateKeeper
 from hmz_backend.shares.turn import Share
+from hmz_backend.usage.amount import Account, Amount
 from hmz_backend.watch.about import about
 from napari_hmz.errors import HmzError, InternalError, RunCancelled
 from napari_hmz.schema import Event, OutputResult, Progress, Progressed, Region, Run
@@ -46,6 +48,7 @@ class Active:
     """A run that has not ended."""
 
     state: StateKeeper
+    owner: Principal
     place: Place
     work: "asyncio.Task[Results] | None" = None
     task: "asyncio.Task[None] | None" = None
@@ -91,7 +94,7 @@ class UnderWay:
         """Drive a run from where it is; `run_log` knows the last number given."""
         run_log.begun_after = run_log.number
         share = self.parts.weights.share(owner, run.request.urgency)
-        active = Active(StateKeeper(run, run_log, owner), self.entrance.enter(share, run.id))
+        active = Active(StateKeeper(run, run_log, owner), owner, self.entrance.enter(share, run.id))
         self._active[run.id] = active
         for volume in run.request.volumes:
             self.parts.volumes.use(volume)
@@ -219,7 +222,7 @@ class UnderWay:
         log.info("a run of %s %s goes", run.plan.model, run.plan.version)
         job = await open_job(self._folder(run), self.parts, lambda: self.brief(run))
         self.worker.jobs[run.id] = job
-        journal = Journal(job, state.log)
+        journal = Journal(job, state.log, partial(self._using, active))
         await journal.load()
         aside = partial(self.entrance.stand_aside, active.place)
         active.driver = Driver(state, job, self.parts, journal, active.place.share, aside)
@@ -247,6 +250,12 @@ class UnderWay:
                 "wait_s": self.wait_s(active.place.share, position),
             }
         )
+
+    def _using(self, active: Active, used: Amount) -> Operation:
+        """Return what writes down what a run has used, on its owner's account."""
+        made_of = active.state.run.provenance
+        account = Account.of(active.owner, made_of.model, made_of.version)
+        return self.parts.usage.ledger.adding({account: used})
 
     def _folder(self, run: Run) -> RunFolder:
         return RunFolder(self.root / run.id)

@@ -20,8 +20,9 @@ from hmz_backend.engines.triton import TritonEngine
 from hmz_backend.engines.triton_http import TritonHttp
 from hmz_backend.kserve import facade
 from hmz_backend.testing.engine_contract import MODEL, VERSION
-from hmz_backend.testing.live_backend import TOKEN, LiveBackend
+from hmz_backend.testing.live_backend import TOKEN, LiveBackend, wait_until
 from hmz_backend.zoo.package import load_package
+from napari_hmz.schema import Usage, Used, wire
 
 
 class Signed(InferenceServerClientPlugin):  # type: ignore[misc] # Triton's client is untyped
@@ -102,6 +103,26 @@ def test_a_body_that_is_not_held_passes_in_pieces(
     held = client.infer(MODEL, asked(image)).as_numpy("labels")
     monkeypatch.setattr(facade, "HELD_BYTES", 1000)
     np.testing.assert_array_equal(client.infer(MODEL, asked(image)).as_numpy("labels"), held)
+
+
+def test_what_a_call_used_is_counted_on_its_callers_account(
+    live: LiveBackend, client: stock.InferenceServerClient
+) -> None:
+    def used() -> Used:
+        with live.client() as http:
+            lines = Usage.model_validate_json(http.get(wire.USAGE).content).used
+        return next((line for line in lines if line.model == MODEL), Used(month=""))
+
+    client.infer(MODEL, asked(tile()))
+    wait_until(lambda: used().tiles)
+    before = used()
+    client.infer(MODEL, asked(tile()))
+    wait_until(lambda: used().tiles > before.tiles)
+    after = used()
+    assert (after.tiles - before.tiles, after.voxels - before.voxels) == (1, 40 * 50)
+    assert after.bytes_up - before.bytes_up > 40 * 50  # the tile, and the words before it
+    assert after.bytes_down - before.bytes_down > 4 * 40 * 50
+    assert 0 < after.engine_s - before.engine_s < 60
 
 
 def test_many_requests_at_once_get_each_its_own_answer(client: stock.InferenceServerClient) -> None:

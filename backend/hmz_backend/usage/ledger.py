@@ -1,0 +1,69 @@
+"""The ledger in the database: one row per day, person, set of groups, model and process.
+
+What is used is added to a row, in the transaction of what it belongs to wherever there is one. Each
+process has rows of its own, so that none waits for another's.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from secrets import token_hex
+from typing import Final
+
+from sqlalchemy import Connection
+
+from hmz_backend.database.tables import UsageGroupsRow, UsageRow
+from hmz_backend.database.upsert import insert_if_absent, upsert
+from hmz_backend.database.writer import Operation
+from hmz_backend.usage.amount import Account, Amount
+
+KEY: Final = ("day", "issuer", "subject", "groups", "model", "version", "process")
+AMOUNTS: Final = ("tiles", "voxels", "engine_us", "bytes_up", "bytes_down")
+
+
+def today() -> str:
+    """Return the day, in UTC."""
+    return datetime.now(UTC).date().isoformat()
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """Adds to the rows of this process.
+
+    Parameters
+    ----------
+    process
+        Tells its rows from those of others.
+    """
+
+    process: str = field(default_factory=partial(token_hex, 8))
+
+    def adding(self, used: Mapping[Account, Amount]) -> Operation:
+        """Return what adds amounts to accounts."""
+        return partial(self._add, used=used)
+
+    def _add(self, connection: Connection, *, used: Mapping[Account, Amount]) -> None:
+        for account, amount in used.items():
+            text = json.dumps(sorted(account.groups))
+            groups = hashlib.sha256(text.encode()).hexdigest()[:32]
+            known = insert_if_absent(connection, UsageGroupsRow)
+            connection.execute(known.values(digest=groups, groups=text))
+            self._put(connection, account, groups, amount)
+
+    def _put(self, connection: Connection, account: Account, groups: str, amount: Amount) -> None:
+        amounts = {name: getattr(amount, name) for name in AMOUNTS}
+        added = upsert(connection, UsageRow).values(
+            day=today(),
+            issuer=account.issuer,
+            subject=account.subject,
+            groups=groups,
+            model=account.model,
+            version=account.version,
+            process=self.process,
+            **amounts,
+        )
+        sums = {name: getattr(UsageRow, name) + value for name, value in amounts.items()}
+        connection.execute(added.on_conflict_do_update(index_elements=list(KEY), set_=sums))
