@@ -1,6 +1,7 @@
 """One kill per role, in the middle of a run; `python -m benchmarks faults` does it at length."""
 
 import random
+import sqlite3
 import time
 from collections.abc import Iterator
 
@@ -11,6 +12,7 @@ from hmz_backend.testing.faults.remains import Remains
 from hmz_backend.testing.faults.rig import BLOCKS, CHUNKS_TOTAL, Rig
 from hmz_backend.testing.faults.tally import STITCHES, Stitch
 from hmz_backend.testing.faults.trial import Role, kill_once, undisturbed
+from napari_hmz.schema import Plan
 
 MIDDLE = Moment(CHUNKS_TOTAL + BLOCKS // 2, pause_s=0.02)
 LATE = Moment(CHUNKS_TOTAL + BLOCKS, pause_s=0.0)
@@ -50,6 +52,22 @@ def test_a_kill_changes_no_byte_and_repeats_only_what_was_in_the_air(
     outcome = kill_once(rig, role, stitch, chance, expected[stitch], moment=moment)
     assert outcome.is_clean, outcome
     assert outcome.struck
+    if role != "power":  # which takes what was counted with the blocks that it takes
+        assert counted_voxels(rig) == computed_voxels(rig) > 0
+
+
+def counted_voxels(rig: Rig) -> int:
+    """Return what the ledger says of all runs together."""
+    with sqlite3.connect(rig.data / "backend.sqlite") as database:
+        return int(database.execute("SELECT sum(voxels) FROM usage").fetchone()[0])
+
+
+def computed_voxels(rig: Rig) -> int:
+    """Return what all runs have had to compute: each of them is done."""
+    with sqlite3.connect(rig.data / "backend.sqlite") as database:
+        runs = database.execute("SELECT state, plan FROM runs").fetchall()
+    assert {state for state, _ in runs} == {"done"}
+    return sum(Plan.model_validate_json(plan).voxels for _, plan in runs)
 
 
 @pytest.mark.triton
