@@ -159,6 +159,10 @@ class Calls:
         """Return who the backend takes the caller for; raises `NotSignedIn` for nobody."""
         return self._http.get(wire.ME, Me)
 
+    def usage(self) -> schema.Usage:
+        """Return what the caller has used of the backend, by month and model."""
+        return self._http.get(wire.USAGE, schema.Usage)
+
     def create_token(self, request: TokenRequest) -> NewToken:
         """Make a token for a script; only this answer has it.
 

@@ -23,6 +23,7 @@ from napari_hmz.cli.script import script
 from napari_hmz.cli.share import share
 from napari_hmz.cli.show import show
 from napari_hmz.cli.tokens import tokens
+from napari_hmz.cli.usage import usage
 from napari_hmz.errors import HmzError
 
 app = typer.Typer(no_args_is_help=True, help=__doc__, pretty_exceptions_show_locals=False)
@@ -41,8 +42,8 @@ for command in (
     demo,
 ):
     app.command()(command)
-for greeting in (login, logout, whoami):
-    app.command()(greeting)
+for about_me in (login, logout, whoami, usage):
+    app.command()(about_me)
 app.add_typer(tokens, name="tokens")
 
 

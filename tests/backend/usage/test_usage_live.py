@@ -7,6 +7,7 @@ import httpx
 import numpy as np
 import pytest
 from sqlalchemy import Connection, event, select
+from typer.testing import CliRunner
 
 from hmz_backend.database.connection import open_database
 from hmz_backend.database.tables import BlockRow, RunRow
@@ -18,6 +19,7 @@ from hmz_backend.testing.user import User
 from hmz_backend.testing.volumes import encoded_chunks
 from hmz_backend.usage.amount import Amount
 from hmz_backend.usage.report import Span, report
+from napari_hmz.cli import app as hmz
 from napari_hmz.schema import Usage, Used, wire
 
 IMAGE = np.random.default_rng(5).integers(1, 256, (20, 50, 44)).astype("uint8")
@@ -72,6 +74,25 @@ def test_a_run_its_image_and_its_results_are_counted_once(live: LiveBackend) -> 
         ((group, whole),) = report(connection, "group", Span())
         assert group == (VO,)
         assert whole.voxels == first.plan.voxels + second.plan.voxels
+
+
+def test_people_are_told_their_own_use(live: LiveBackend) -> None:
+    def told(*words: str) -> str:
+        words = ("usage", "--url", live.url, *words)
+        done = CliRunner().invoke(hmz, words, env={"HMZ_TOKEN": "ann"}, catch_exceptions=False)
+        return done.stdout
+
+    assert "used nothing yet" in told()
+    ann = user(live, "ann")
+    with ann.http:
+        ann.announce()
+        run = ann.start("copy")
+        ann.finish(run.id)
+        wait_until(lambda: len(used(ann.http)) == 2)
+    assert "copy 1.0.0" in told()
+    assert "(images sent)" in told()
+    lines = Usage.model_validate_json(told("--json")).used
+    assert sum(line.voxels for line in lines) == run.plan.voxels
 
 
 def test_at_every_commit_the_ledger_says_what_the_journal_says(
