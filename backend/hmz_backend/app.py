@@ -132,20 +132,8 @@ def build_app(
         lifespan=lambda app: _open(app, settings, given),
         middleware=_before_routes(settings, given.watch),
     )
-    own = (
-        health,
-        sign_in,
-        me,
-        usage,
-        tokens,
-        models,
-        volumes,
-        plans,
-        runs,
-        outputs,
-        shares,
-        metrics,
-    )
+    people = (sign_in, me, usage, tokens)
+    own = (health, *people, models, volumes, plans, runs, outputs, shares, metrics)
     for resource in (*own, kserve):
         app.include_router(resource.router)
     app.state.sign_in = sign_in_of(settings.issuers)
@@ -291,11 +279,7 @@ async def _running(
     # What was done here is told, whoever leads by now.
     audit = AuditKeeper(database.guarded(None), Checkpoints(settings.audit_checkpoints))
     shelf = _shelf(settings, threads, audit.summary)
-    cache = ChunkCache(settings.chunk_cache_bytes)
-    decoding, is_encrypted = Window(settings.threads), settings.encrypted_at_rest
-    store = Volumes(
-        database, shelf, cache, threads, settings.credit_bytes, decoding, is_encrypted=is_encrypted
-    )
+    store = _volumes(settings, database, shelf, threads)
     weights, at_once = Weights(settings.share_weights, settings.anonymous_weight), settings.workers
     tiles, watch, tally = settings.tiles_in_flight, given.watch, Tally(database.guarded(None))
     parts = Parts(database, store, dispatcher, made, threads, tiles, at_once, weights, tally, watch)
@@ -336,6 +320,16 @@ async def _running(
         await audit.stop()
         threads.shutdown(cancel_futures=True)
         looking.shutdown(cancel_futures=True)
+
+
+def _volumes(
+    settings: Settings, database: Database, shelf: Shelf, threads: ThreadPoolExecutor
+) -> Volumes:
+    cache, decoding = ChunkCache(settings.chunk_cache_bytes), Window(settings.threads)
+    is_encrypted = settings.encrypted_at_rest
+    return Volumes(
+        database, shelf, cache, threads, settings.credit_bytes, decoding, is_encrypted=is_encrypted
+    )
 
 
 def _shelf(settings: Settings, threads: ThreadPoolExecutor, told: Summary) -> Shelf:
