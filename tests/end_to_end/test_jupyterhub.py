@@ -12,6 +12,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from hmz_backend.check.hub import HubCheck
+from hmz_backend.check.public_address import PublicAddress
+from hmz_backend.issuers import HubSettings
+from hmz_backend.settings import Settings
 from hmz_backend.testing.hub import Hub
 from hmz_backend.testing.live_backend import wait_until
 from hmz_backend.testing.user import User
@@ -60,6 +64,15 @@ def test_a_run_with_a_token_of_the_hub_ends_though_the_proxy_cuts_what_is_silent
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr + hub.said()
     np.testing.assert_array_equal(written(output), labels_of(image))
+
+
+def test_check_finds_the_hub_and_the_way_through_its_proxy_right(hub: Hub) -> None:
+    told = HubSettings(url=f"{hub.hub_url}/hub/api", scope="access:services!service=hmz")
+    public = Settings(public_url=f"{hub.url}/services/hmz")
+    for check in (HubCheck(told), PublicAddress(public)):
+        assert [found.level for found in check.look()] == ["ok"], check.look()
+    (found,) = HubCheck(told.model_copy(update={"url": f"{hub.hub_url}/hub"})).look()
+    assert (found.level, "/hub/api" in found.remedy) == ("wrong", True)
 
 
 def test_who_is_known_to_the_hub_and_may_not_use_the_service_is_refused(hub: Hub) -> None:

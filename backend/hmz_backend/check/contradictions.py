@@ -75,6 +75,15 @@ def _peers_without_postgresql(settings: Settings) -> Iterator[Finding]:
         )
 
 
+def _another_prefix(settings: Settings) -> Iterator[Finding]:
+    public, prefix = settings.public_url, settings.url_prefix
+    if public and prefix and not public.endswith(prefix):
+        yield wrong(
+            f"public_url {public} does not end with url_prefix {prefix}.",
+            "Let both name the same path, or take url_prefix out if the proxy takes it away.",
+        )
+
+
 def _people_who_are_refused(settings: Settings) -> Iterator[Finding]:
     for issuer in settings.issuers:
         desktop = issuer.desktop
@@ -116,6 +125,7 @@ RULES: Final[tuple[Callable[[Settings], Iterator[Finding]], ...]] = (
     _triton_that_is_not_asked,
     _limits_that_are_never_reached,
     _peers_without_postgresql,
+    _another_prefix,
     _people_who_are_refused,
     _roles_that_nobody_has,
 )

@@ -152,6 +152,10 @@ def _several_processes_on_sqlite(place: Place) -> None:
     place.add('peer_url = "http://10.0.0.1:8650"\n')
 
 
+def _another_prefix(place: Place) -> None:
+    place.add('url_prefix = "/services/hmz"\npublic_url = "http://127.0.0.1:1/hmz"\n')
+
+
 def _without_password(place: Place) -> None:
     place.change("database_password_file", "#")
 
@@ -244,6 +248,7 @@ DEEDS: dict[str, tuple[Callable[[Place], None], str, str, str]] = {
         "need PostgreSQL",
         "wrong",
     ),
+    "another prefix": (_another_prefix, "settings together", "does not end with", "wrong"),
     "open secret": (_open_secret, "secrets", "everybody on this machine may read", "wrong"),
     "empty secret": (_empty_secret, "secrets", "is empty", "wrong"),
     "wrong secret": (_wrong_secret, "issuer", "does not accept hmz-backend", "wrong"),
