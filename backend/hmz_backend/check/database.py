@@ -74,7 +74,9 @@ def _engine(url: URL) -> Engine:
     if url.get_backend_name() != "sqlite":
         return create_engine(url, connect_args=waiting)
     path = Path(url.database or "").absolute()
-    read_only = url.set(database=f"{path.as_uri()}?mode=ro", query={"uri": "true"})
+    # Where nobody has it open, no files of ours may stay: the backend could not write them.
+    how = "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "mode=ro&immutable=1"
+    read_only = url.set(database=f"{path.as_uri()}?{how}", query={"uri": "true"})
     return create_engine(read_only, connect_args={"timeout": ANSWER_S})
 
 

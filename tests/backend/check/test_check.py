@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from hmz_backend.check.public_address import PublicAddress, status_of_upload
 from hmz_backend.cli import app
+from hmz_backend.database.connection import open_database
 from hmz_backend.identity import person_records
 from hmz_backend.identity.protocol import Principal
 from hmz_backend.settings import Settings
@@ -47,6 +48,16 @@ def test_a_right_config_has_no_finding(place: Place) -> None:
     lines = done.stdout.splitlines()
     assert len(lines) >= 9
     assert all(line.startswith("ok ") for line in lines)
+
+
+def test_a_right_config_on_sqlite_has_no_finding(place: Place) -> None:
+    _without_password(place)
+    place.change(place.database, "")
+    assert findings(place) == []  # before the first start
+    open_database(f"sqlite:///{place.folder}/data/backend.sqlite").dispose()
+    before = sorted((place.folder / "data").iterdir())
+    assert findings(place) == []
+    assert sorted((place.folder / "data").iterdir()) == before
 
 
 @dataclass(frozen=True)
