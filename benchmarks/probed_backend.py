@@ -1,26 +1,24 @@
 """A backend to be probed: five callers, a model of one group, and what one of the callers owns."""
 
 import json
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, closing, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import httpx
 import numpy as np
-from aiohttp import StreamReader
 from fastapi.routing import APIRoute
 
-from hmz_backend.engines.triton_http import Reply, TritonHttp
 from hmz_backend.identity.anonymous import Anonymous
 from hmz_backend.identity.protocol import Credential, Principal
-from hmz_backend.kserve.request import LENGTH_HEADER
 from hmz_backend.routes.rules import Rule
 from hmz_backend.testing.all_routes import all_routes, rules_of
 from hmz_backend.testing.cards import CARDS, MODELS
 from hmz_backend.testing.fake_engine import FakeEngine
 from hmz_backend.testing.live_backend import LiveBackend, wait_until
+from hmz_backend.testing.paper_triton import PaperTriton
 from hmz_backend.testing.volumes import announcement, encoded_chunks
 from napari_hmz.schema import ENDED, AccessSpec, wire
 
@@ -61,53 +59,6 @@ class KnownPeople:
     async def identify(self, credential: Credential) -> Principal | None:
         """Return the person of that name, if there is one."""
         return PEOPLE.get(credential.bearer or "")
-
-
-@dataclass(frozen=True, slots=True)
-class PaperReply(Reply):
-    """An answer that is here already."""
-
-    text: bytes = b""
-
-    async def fault(self) -> str:
-        """Return nothing: it is a good one."""
-        return ""
-
-    async def pieces(self) -> AsyncIterator[bytes]:
-        """Yield the answer."""
-        yield self.text
-
-
-class PaperTriton(TritonHttp):
-    """Answers as Triton does, and computes nothing."""
-
-    def __init__(self) -> None:
-        super().__init__(())
-
-    async def describe(self, name: str, what: str = "") -> dict[str, Any]:  # noqa: ARG002 # as there
-        """Return some metadata."""
-        return {"name": name, "platform": "python", "inputs": [], "outputs": []}
-
-    @asynccontextmanager
-    async def infer(
-        self,
-        name: str,
-        headers: Any,  # noqa: ANN401, ARG002 # as there, as those below
-        body: Any,  # noqa: ANN401
-        *,
-        timeout_s: float,  # noqa: ARG002
-    ) -> AsyncIterator[Reply]:
-        """Read the body, and answer without tensors."""
-        if not isinstance(body, bytes):
-            async for _ in body:
-                pass
-        text = json.dumps({"model_name": name, "model_version": "1", "outputs": []}).encode()
-        said = {LENGTH_HEADER: str(len(text)), "Content-Length": str(len(text))}
-        nothing: StreamReader = None  # type: ignore[assignment] # read by what is replaced above
-        yield PaperReply(200, said, nothing, text)
-
-    async def load(self, name: str) -> None:
-        """Do nothing."""
 
 
 @dataclass

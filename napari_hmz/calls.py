@@ -143,6 +143,36 @@ class Calls:
         request = ShareRequest(group=group, subject=subject, issuer=issuer, allows=allows)
         return self._http.ask(wire.shares(wire.run(run_id)), request, Share)
 
+    def share_volume(
+        self,
+        volume_id: str,
+        *,
+        group: str = "",
+        subject: str = "",
+        issuer: str = "",
+        allows: Allows = "read",
+    ) -> Share:
+        """Let others use an image of yours in runs of their own; arguments as for `share`.
+
+        `continue` lets them also send chunks of it. Its id is `volume` of a run's `request`, and
+        those of its other inputs stand in `inputs` there.
+
+        Raises
+        ------
+        NotFound, NotAllowed
+            If it is not yours.
+        """
+        request = ShareRequest(group=group, subject=subject, issuer=issuer, allows=allows)
+        return self._http.ask(wire.shares(wire.volume(volume_id)), request, Share)
+
+    def volume_shares(self, volume_id: str) -> tuple[Share, ...]:
+        """Return with whom an image of yours is shared."""
+        return self._http.get(wire.shares(wire.volume(volume_id)), _SHARES)
+
+    def unshare_volume(self, volume_id: str, share_id: str) -> None:
+        """Take a share of an image back, at once."""
+        self._http.delete(wire.share(wire.volume(volume_id), share_id))
+
     def shares(self, run_id: str) -> tuple[Share, ...]:
         """Return with whom a run of yours is shared."""
         return self._http.get(wire.shares(wire.run(run_id)), _SHARES)

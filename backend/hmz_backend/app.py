@@ -286,11 +286,10 @@ async def _running(
     # A model's memory is taken by the tiles that are computed; those that wait are raw voxels.
     planner = Planner(catalogue, store, database, settings.memory_budget_bytes, settings.workers)
     entrance = Entrance(settings.runs_at_once, settings.runs_waiting, settings.runs_open)
-    service = RunService(
-        _made(runs_root), parts, planner, worker, settings.engine, __version__, entrance
-    )
-    facade = given.facade(parts, audit.summary, settings.memory_budget_bytes)
     admission = _admission(database, settings, given.identities, audit.summary)
+    root, bars, kind = _made(runs_root), admission.people.is_suspended, settings.engine
+    service = RunService(root, parts, planner, worker, kind, __version__, entrance, bars)
+    facade = given.facade(parts, audit.summary, settings.memory_budget_bytes)
     pace = RequestPace(Rate(settings.requests_per_s))
     blocks = made.queue if isinstance(made, LocalExecutor) else None
     readings = app.state.readings = Readings(watch, service, settings, blocks)
@@ -302,14 +301,15 @@ async def _running(
     await admission.people.start()
     await store.start()
     await service.start()
-    warming = asyncio.create_task(catalogue.warm())  # reading packages takes seconds, once
     collector = Collector(shelf, service, database, settings.volume_ttl_s, settings.run_ttl_s)
-    collecting = asyncio.create_task(collector.run())
+    warming = catalogue.warm()  # reading packages takes seconds, once
+    barring = service.stop_suspended(admission.people.changes())
+    chores = [asyncio.create_task(each) for each in (warming, collector.run(), barring)]
     try:
         yield
     finally:
-        warming.cancel()
-        collecting.cancel()
+        for chore in chores:
+            chore.cancel()
         readings.end()
         app.state.readings = None
         admission.people.stop()

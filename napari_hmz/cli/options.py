@@ -86,6 +86,14 @@ Sensitive = Annotated[
         " nothing of it there after the run.",
     ),
 ]
+Urgent = Annotated[
+    bool,
+    typer.Option(
+        "--urgent",
+        help="Somebody waits for it: it goes before what does not hurry, within a cap that the"
+        " backend's admin sets.",
+    ),
+]
 Stream = Annotated[
     bool,
     typer.Option(

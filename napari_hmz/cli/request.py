@@ -61,6 +61,7 @@ class RunWords:
     any_voxel_size: bool
     stream: bool
     sensitive: bool = False
+    urgent: bool = False
 
     def options(self, card: ModelCard) -> RunOptions:
         """Return the options of `Client.run`; the words are read by the card's parameters."""
@@ -76,4 +77,5 @@ class RunWords:
             ignore_voxel_size=self.any_voxel_size,
             stream=self.stream,
             sensitive=self.sensitive,
+            urgency="interactive" if self.urgent else "batch",
         )

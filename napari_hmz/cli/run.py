@@ -27,6 +27,7 @@ def run(
     join_planes: options.JoinPlanes = False,
     stream: options.Stream = False,
     sensitive: options.Sensitive = False,
+    urgent: options.Urgent = False,
     block: options.Block = None,
     halo: options.Halo = None,
     any_voxel_size: options.AnyVoxelSize = False,
@@ -50,7 +51,7 @@ def run(
     command again, returns to it.
     """
     image = ImageWords(source, axes, level, channel, time, voxel_size, beside)
-    how = (any_voxel_size, stream, sensitive)
+    how = (any_voxel_size, stream, sensitive, urgent)
     wish = RunWords(parameter, region, channels, only, join_planes, block, halo, *how)
     with connect(url, profile=profile, engine=engine, started_by="shell") as client:
         card = client.model(model, version)

@@ -121,6 +121,11 @@ def _dataset(file: "h5py.File", inner: str) -> "h5py.Dataset":
     if isinstance(node, h5py.Group):
         node = _default_signal(node) or _only_image(node)
     check_readable(np.dtype(node.dtype))
+    if node.external:  # raw bytes of any other file of this machine, to be sent as pixels
+        raise SourceUnreadable(
+            "The voxels of the dataset are the bare bytes of another file.",
+            remedy="Copy it into one file: `h5repack` does.",
+        )
     return node
 
 

@@ -30,8 +30,22 @@ def test_who_is_not_signed_in_has_a_weight_of_their_own() -> None:
     assert WEIGHTS.share(Principal("i", "", frozenset("b"), frozenset())).weight == 0.1
 
 
-def test_a_run_keeps_the_groups_of_its_owner(tmp_path: Path) -> None:
-    owner = Principal("i", "s", frozenset({"a", "b"}))
+def test_all_who_are_not_signed_in_share_one_part() -> None:
+    first, second = (Principal("anonymous", name, roles=frozenset()) for name in "ab")
+    assert WEIGHTS.share(first) == WEIGHTS.share(second)
+
+
+@pytest.mark.parametrize(
+    ("owner", "weight"),
+    [
+        (Principal("i", "s", frozenset({"a", "b"})), 3.0),
+        (Principal("anonymous", "s", roles=frozenset()), 0.1),
+    ],
+    ids=["member", "anonymous"],
+)
+def test_a_run_keeps_the_weight_of_its_owner(
+    tmp_path: Path, owner: Principal, weight: float
+) -> None:
     golden = Run.model_validate_json((GOLDEN / "run.json").read_bytes())
     run = golden.model_copy(update={"state": "running", "results": ()})
 
@@ -43,8 +57,9 @@ def test_a_run_keeps_the_groups_of_its_owner(tmp_path: Path) -> None:
         await database.write(lambda c: records.add_run(c, owner, run, None))
         ((found, again),) = await database.read(lambda c: records.open_runs(c, []))
         database.close()
-        assert (found.issuer, found.subject, found.groups) == ("i", "s", owner.groups)
+        assert (found.issuer, found.subject) == (owner.issuer, owner.subject)
+        assert (found.groups, found.roles) == (owner.groups, owner.roles)
         assert again.id == run.id
-        assert WEIGHTS.share(found).weight == 3.0
+        assert WEIGHTS.share(found).weight == weight
 
     asyncio.run(check())

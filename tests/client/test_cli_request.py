@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from napari_hmz.cli.request import ImageWords
+from napari_hmz.cli.request import ImageWords, RunWords
 from napari_hmz.errors import AxesMismatch
 from napari_hmz.schema import InputSpec
 from napari_hmz.testing.fake_card import fake_card
@@ -37,3 +37,9 @@ def test_images_that_do_not_match_are_refused(files: tuple[Path, Path], tmp_path
     np.save(tmp_path / "small.npy", np.zeros((3, 8, 7), np.uint8))
     with pytest.raises(AxesMismatch):
         words(files[0], tmp_path / "small.npy").open(CARD)
+
+
+@pytest.mark.parametrize(("urgent", "urgency"), [(True, "interactive"), (False, "batch")])
+def test_who_waits_for_a_run_says_so(urgent: bool, urgency: str) -> None:
+    words = RunWords(None, None, None, None, False, None, None, False, False, urgent=urgent)
+    assert words.options(CARD).get("urgency") == urgency

@@ -115,3 +115,11 @@ def test_coordinates_that_are_not_even_give_no_voxel_size(tmp_path: Path) -> Non
     source = open_source(tmp_path / "a.h5")
     assert set(source.request.voxel_size) == {"y", "x"}
     source.close()
+
+
+def test_bytes_of_another_file_are_not_taken_for_voxels(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_bytes(b"s" * 64)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("x", (8, 8), "u1", external=[(str(tmp_path / "secret"), 0, 64)])
+    with pytest.raises(SourceUnreadable, match="another file"):
+        open_source(tmp_path / "a.h5", axes="yx")

@@ -6,10 +6,11 @@ from typing import Final
 from sqlalchemy import ColumnElement, Connection, and_, delete, insert, or_, select
 
 from hmz_backend.access.rights import GIVEN, Grant, Right
-from hmz_backend.database.tables import RunRow, ShareRow
+from hmz_backend.database.tables import RunRow, ShareRow, VolumeRow
 from hmz_backend.identity.protocol import Principal
-from napari_hmz.schema import Share
+from napari_hmz.schema import RunRequest, Share
 
+GRANT: Final = (ShareRow.allows, ShareRow.group_text, ShareRow.issuer, ShareRow.subject)
 NAMED: Final = 500  # groups in one query: SQLite takes no more than 999 values
 
 
@@ -19,9 +20,25 @@ def run_grants(connection: Connection, run: str) -> list[Grant]:
 
 
 def volume_grants(connection: Connection, volume: str) -> list[Grant]:
-    """Return what the shares of a volume give; who may continue a run may send its image."""
-    by_run = (ShareRow.thing == RunRow.id, RunRow.volume == volume, ShareRow.allows == "continue")
-    return [*_grants(connection, ShareRow.thing == volume), *_grants(connection, *by_run)]
+    """Return what the shares of a volume give; who may continue a run may send its images.
+
+    Only if run and image have the same owner: nobody gives away by a run of theirs what was shared
+    with them.
+    """
+    query = select(*GRANT, RunRow.request).where(
+        ShareRow.thing == RunRow.id,
+        ShareRow.allows == "continue",
+        RunRow.request.contains(volume, autoescape=True),  # narrows down; the words decide
+        VolumeRow.id == volume,
+        VolumeRow.issuer == RunRow.issuer,
+        VolumeRow.subject == RunRow.subject,
+    )
+    by_run = [
+        _grant(*row[:-1])
+        for row in connection.execute(query)
+        if volume in RunRequest.model_validate_json(row[-1]).volumes
+    ]
+    return [*_grants(connection, ShareRow.thing == volume), *by_run]
 
 
 def shared_with(connection: Connection, caller: Principal) -> dict[str, Right]:
@@ -91,12 +108,11 @@ def remove_shares(connection: Connection, thing: str) -> None:
 
 
 def _grants(connection: Connection, *which: ColumnElement[bool]) -> list[Grant]:
-    query = select(ShareRow.allows, ShareRow.group_text, ShareRow.issuer, ShareRow.subject)
-    rows = connection.execute(query.where(*which))
-    return [
-        Grant("continue" if allows == "continue" else "read", group, (issuer, subject))
-        for allows, group, issuer, subject in rows
-    ]
+    return [_grant(*row) for row in connection.execute(select(*GRANT).where(*which))]
+
+
+def _grant(allows: str, group: str, issuer: str, subject: str) -> Grant:
+    return Grant("continue" if allows == "continue" else "read", group, (issuer, subject))
 
 
 def _some(groups: Sequence[str]) -> Iterator[Sequence[str]]:

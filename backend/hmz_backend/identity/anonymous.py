@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from hmz_backend.identity.protocol import Credential, Principal
+from hmz_backend.shares.turn import ANONYMOUS
 from napari_hmz.schema import Scope
 
-ISSUER: Final = "anonymous"
 _NONE: Final[frozenset[str]] = frozenset()
 _READ: Final[frozenset[Scope]] = frozenset({"read"})
 _RUN: Final[frozenset[Scope]] = frozenset({"read", "run"})
@@ -27,8 +27,10 @@ class Anonymous:
         """Return a principal without groups and roles; none if another credential is shown."""
         name = credential.bearer or ""
         if not name:
-            return Principal(ISSUER, "visitor", roles=_NONE, scopes=_READ, credential="anonymous")
+            return Principal(
+                ANONYMOUS, "visitor", roles=_NONE, scopes=_READ, credential="anonymous"
+            )
         if not _NAME.fullmatch(name):
             return None
         subject = hashlib.sha256(name.encode()).hexdigest()[:32]
-        return Principal(ISSUER, subject, roles=_NONE, scopes=_RUN, credential="anonymous")
+        return Principal(ANONYMOUS, subject, roles=_NONE, scopes=_RUN, credential="anonymous")

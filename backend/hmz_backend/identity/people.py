@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from hmz_backend.audit.entry import Who
 from hmz_backend.database.access import Database
 from hmz_backend.identity import person_records
 from hmz_backend.identity.person_records import Person
@@ -48,8 +49,20 @@ class People:
 
     def check(self, principal: Principal) -> None:
         """Raise Suspended if the person is."""
-        if (principal.issuer, principal.subject) in self._suspended:
+        if self.is_suspended(principal):
             raise Suspended
+
+    def is_suspended(self, person: Who) -> bool:
+        """Return whether somebody is kept out."""
+        return (person.issuer, person.subject) in self._suspended
+
+    async def changes(self) -> AsyncIterator[None]:
+        """Yield whenever others than before are kept out."""
+        changed = self._changed
+        while True:
+            await changed.wait()
+            changed = self._changed
+            yield
 
     async def note(self, principal: Principal) -> None:
         """Write down that somebody was here, and with which groups; now and then is enough."""

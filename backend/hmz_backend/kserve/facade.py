@@ -10,8 +10,9 @@ Runs on the event loop.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,19 +26,24 @@ from hmz_backend.identity.protocol import Principal
 from hmz_backend.kserve.accounting import Accounting, Call
 from hmz_backend.kserve.request import LENGTH_HEADER, Inference
 from hmz_backend.planning.estimate import rescaled, tile_memory_bytes
-from hmz_backend.shares.turn import Turn
+from hmz_backend.shares.turn import Holder, Turn
+from hmz_backend.shares.two_classes import TwoClasses
 from hmz_backend.watch.traces import passed_on
-from napari_hmz.errors import EngineBusy, PlanImpossible, RequestError
+from napari_hmz.errors import EngineBusy, LimitReached, PlanImpossible, RequestError
 from napari_hmz.schema import ModelCard
 
 BODIES = 16
 """How many bodies are held at once; others are not read until one of them is done."""
+BODIES_EACH = 4
+"""How many of them may be one person's, however few others ask."""
 HELD_BYTES = 32 * 2**20
 """A longer body passes through in pieces."""
 BODY_S = 60.0
 """How long a held body may take to come: whoever is slow keeps a place that others need."""
 MOST_WAITING = 256
-"""Requests whose bodies are not read yet."""
+"""Requests that are not answered yet, beside those whose bodies are held."""
+MOST_WAITING_EACH = 64
+"""The same of one person."""
 CONFIGURATION = frozenset({"name", "platform", "backend", "max_batch_size", "input", "output"})
 """What a caller is told of a model's configuration: no folders, no instances, no parameters."""
 
@@ -81,7 +87,10 @@ class Facade:
     weights: Weights
     memory_budget_bytes: int
     accounting: Accounting
-    _bodies: Window = field(default_factory=lambda: Window(BODIES))
+    _bodies: Window = field(
+        default_factory=lambda: Window(BODIES, TwoClasses(evenly=True, most_voxels=BODIES_EACH))
+    )
+    _asking: Counter[Holder] = field(default_factory=Counter)
 
     async def metadata(self, card: ModelCard) -> dict[str, Any]:
         """Return names, data types and shapes of a model's inputs and outputs."""
@@ -106,6 +115,8 @@ class Facade:
             If the tile takes more memory than one may.
         EngineBusy, EngineUnavailable
             If the engine does not answer.
+        LimitReached
+            If too many requests of this person are under way.
         """
         with self.accounting.of(caller, card) as call:
             async with self._computed(card, caller, asked, body, call) as reply:
@@ -124,20 +135,37 @@ class Facade:
             "Content-Type": "application/octet-stream",
             "Accept-Encoding": "identity",  # Triton would pack what has to pass quickly
         }
+        with self._counted(turn.share.holder):
+            async with self._bodies.place(Turn(turn.share)):
+                sent = await _held(asked, body) or _passing(asked, body)
+                async with (
+                    self.dispatcher.place(card.id, card.version, turn) as call.stay,
+                    self._answered(card, headers, sent) as reply,
+                ):
+                    call.answered(
+                        voxels=asked.voxels,
+                        bytes_up=len(asked.words) + body.length,
+                        bytes_down=int(reply.headers.get("Content-Length", 0)),
+                    )
+                    yield reply
+
+    @contextmanager
+    def _counted(self, holder: Holder) -> Iterator[None]:
+        """Count a request until it is answered."""
         if self._bodies.waiting >= MOST_WAITING:
             raise EngineBusy("Too many requests wait for the engine.")
-        async with self._bodies.place(turn):
-            sent = await _held(asked, body) or _passing(asked, body)
-            async with (
-                self.dispatcher.place(card.id, card.version, turn) as call.stay,
-                self._answered(card, headers, sent) as reply,
-            ):
-                call.answered(
-                    voxels=asked.voxels,
-                    bytes_up=len(asked.words) + body.length,
-                    bytes_down=int(reply.headers.get("Content-Length", 0)),
-                )
-                yield reply
+        if self._asking[holder] >= MOST_WAITING_EACH + BODIES_EACH:
+            raise LimitReached(
+                f"{self._asking[holder]} of your requests are under way here already.",
+                remedy="Send fewer at once.",
+            )
+        self._asking[holder] += 1
+        try:
+            yield
+        finally:
+            self._asking[holder] -= 1
+            if not self._asking[holder]:
+                del self._asking[holder]
 
     @asynccontextmanager
     async def _answered(

@@ -1,6 +1,6 @@
 """What routes ask for: the caller, and the services behind them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -11,6 +11,7 @@ from hmz_backend.identity.admission import Admission, scope_of
 from hmz_backend.identity.protocol import Credential, Principal
 from hmz_backend.kserve.facade import Facade
 from hmz_backend.readings import Readings
+from hmz_backend.routes.incoming import Incoming
 from hmz_backend.routes.request_pace import RequestPace
 from hmz_backend.runs.catalogue import Catalogue
 from hmz_backend.runs.service import RunService
@@ -44,6 +45,8 @@ class Services:
         Shows the metrics.
     kserve
         Passes requests on to Triton; none: there is no Triton that speaks HTTP.
+    incoming
+        What is on its way in.
     """
 
     identity: Admission
@@ -56,6 +59,7 @@ class Services:
     engine: str
     readings: Readings
     kserve: Facade | None = None
+    incoming: Incoming = field(default_factory=Incoming)
 
     async def admit(self, credential: Credential, scope: Scope) -> Principal:
         """Return who asks, as soon as they may ask again.
@@ -129,6 +133,20 @@ async def person(known: Annotated[Principal, Depends(caller)]) -> Principal:
     return known
 
 
+async def looker(at: At, given: Shown, request: Request) -> Principal:
+    """Return who asks for something that is a look, though the protocol wants a POST for it."""
+    credential = Credential(given.credentials if given else None)
+    request.state.caller = known = await at.admit(credential, "read")
+    return known
+
+
+async def tile_asker(at: At, given: Shown, request: Request) -> Principal:
+    """Return who asks for one tile: nothing is kept, so that who shows nothing may ask, too."""
+    credential = Credential(given.credentials if given else None)
+    request.state.caller = known = await at.admit(credential, "run" if given else "read")
+    return known
+
+
 async def token_maker(at: At, given: Shown) -> Principal:
     """Return who asks, if they are here in person: no token makes or lists tokens."""
     return await at.admit(Credential(given.credentials if given else None), "tokens")
@@ -136,4 +154,6 @@ async def token_maker(at: At, given: Shown) -> Principal:
 
 Caller = Annotated[Principal, Depends(caller)]
 Person = Annotated[Principal, Depends(person)]
+Looker = Annotated[Principal, Depends(looker)]
+TileAsker = Annotated[Principal, Depends(tile_asker)]
 TokenMaker = Annotated[Principal, Depends(token_maker)]

@@ -14,7 +14,7 @@ from hmz_backend.kserve.reply import PassedOn
 from hmz_backend.kserve.request import header_bytes, read_inference
 from hmz_backend.routes import rules
 from hmz_backend.routes.answers import problems
-from hmz_backend.routes.dependencies import At, Caller, Services
+from hmz_backend.routes.dependencies import At, Caller, Looker, Services, TileAsker
 from napari_hmz.errors import EngineUnavailable, RequestError
 from napari_hmz.schema import ModelCard, wire
 from napari_hmz.version import __version__
@@ -44,7 +44,7 @@ async def ready(at: At, caller: Caller) -> Response:  # noqa: ARG001 # as above
 
 
 @router.post("/repository/index", dependencies=rules.KNOWN)
-async def index(at: At, caller: Caller) -> list[dict[str, str]]:
+async def index(at: At, caller: Looker) -> list[dict[str, str]]:
     """List the models that the caller may see."""
     cards = await at.catalogue.search(caller)
     return [
@@ -84,7 +84,7 @@ async def model_ready(at: At, caller: Caller, model: str, version: str = "") -> 
     "/models/{model}/versions/{version}/infer", response_class=Response, dependencies=rules.MODEL
 )
 async def infer(
-    request: Request, at: At, caller: Caller, model: str, version: str = ""
+    request: Request, at: At, caller: TileAsker, model: str, version: str = ""
 ) -> Response:
     """Compute one tile; the tensors of the answer come as they are made."""
     card = await _card(at, caller, model, version)

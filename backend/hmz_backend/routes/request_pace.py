@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from hmz_backend.identity.protocol import Principal
 from hmz_backend.shares.rate import Rate
+from hmz_backend.shares.turn import holder_of
 from napari_hmz.errors import LimitReached
 
 LONGEST_S = 1.0  # held up longer, requests would pile up here: the client can wait as well
@@ -31,7 +32,7 @@ class RequestPace:
         LimitReached
             If that is not soon.
         """
-        holder, now_s = (caller.issuer, caller.subject), time.monotonic()
+        holder, now_s = holder_of(caller.issuer, caller.subject), time.monotonic()
         wait_s = self.rate.wait_s(holder, now_s)
         if wait_s > LONGEST_S:
             raise LimitReached(

@@ -6,9 +6,10 @@ from fastapi import APIRouter, Body, Header, Query, Request, Response
 
 from hmz_backend.routes import rules
 from hmz_backend.routes.answers import problems
-from hmz_backend.routes.body import read_body
+from hmz_backend.routes.body import most_bytes, read_body
 from hmz_backend.routes.dependencies import At, Caller
 from hmz_backend.routes.examples import ABSENT, VOLUME
+from hmz_backend.shares.turn import holder_of
 from hmz_backend.usage.amount import Account, Amount
 from napari_hmz.schema import Absent, Volume, VolumeRequest, Wanted, wire
 from napari_hmz.schema.digest import named_sha256
@@ -58,6 +59,7 @@ async def get(at: At, caller: Caller, volume: str) -> Volume:
         "digest-mismatch",
         "quota-exceeded",
         "disk-full",
+        "server-busy",
     ),
     openapi_extra={
         "requestBody": {
@@ -77,8 +79,10 @@ async def put_chunk(
 ) -> Response:
     """Store a chunk exactly as the source holds it; storing it again changes nothing."""
     staged = await at.volumes.open(caller, volume)
-    body = await read_body(request, staged.decoder.encoded_limit, content_digest)
-    await at.volumes.put_chunk(staged, volume, key, body, named_sha256(content_digest))
+    most = most_bytes(request, staged.decoder.encoded_limit)
+    with at.incoming.body(holder_of(caller.issuer, caller.subject), most):
+        body = await read_body(request, most, content_digest)
+        await at.volumes.put_chunk(staged, volume, key, body, named_sha256(content_digest))
     at.usage.add(Account.of(caller), Amount(bytes_up=len(body)))
     return Response(status_code=204)
 

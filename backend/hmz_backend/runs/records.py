@@ -12,6 +12,7 @@ from hmz_backend.access.rights import Right, right_of
 from hmz_backend.database.tables import BlockRow, EventRow, RunRow, SpeedRow, VolumeRow
 from hmz_backend.database.upsert import upsert
 from hmz_backend.identity.protocol import Principal
+from hmz_backend.shares.turn import ANONYMOUS, Holder, holder_of
 from napari_hmz.schema import (
     ENDED,
     EVENT,
@@ -74,10 +75,11 @@ def find_fingerprint(connection: Connection, owner: Principal, fingerprint: str)
     return connection.execute(query).first()
 
 
-def volume_holders(connection: Connection) -> list[tuple[str, tuple[str, str]]]:
-    """Return every volume with the issuer and subject of its owner."""
+def volume_holders(connection: Connection) -> list[tuple[str, Holder]]:
+    """Return every volume with whose part of the staging area it takes."""
     query = select(VolumeRow.id, VolumeRow.issuer, VolumeRow.subject)
-    return [(volume, (issuer, subject)) for volume, issuer, subject in connection.execute(query)]
+    rows = connection.execute(query)
+    return [(volume, holder_of(issuer, subject)) for volume, issuer, subject in rows]
 
 
 def add_volume(
@@ -173,7 +175,10 @@ def open_runs(connection: Connection, unsettled: Sequence[str]) -> list[tuple[Pr
 
 def run_owner(row: AnyRow) -> Principal:
     """Return who started a run, with the groups that they had then."""
-    return Principal(row.issuer, row.subject, frozenset(json.loads(row.groups)))
+    groups = frozenset(json.loads(row.groups))
+    if row.issuer == ANONYMOUS:
+        return Principal(row.issuer, row.subject, groups, roles=frozenset())
+    return Principal(row.issuer, row.subject, groups)
 
 
 def ended_runs(

@@ -5,7 +5,7 @@ Runs on the event loop; what is done for runs that have not ended is in `under_w
 
 import logging
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -74,6 +74,8 @@ class RunService:
         Words for the provenance: the kind of engine, the version of this backend.
     entrance
         How many runs one person may have.
+    is_suspended
+        Whether somebody is kept out: then their runs do not go on either.
     """
 
     root: Path
@@ -83,6 +85,7 @@ class RunService:
     engine: str
     version: str
     entrance: Entrance = field(default_factory=Entrance)
+    is_suspended: Callable[[Who], bool] = lambda _: False
     under_way: UnderWay = field(init=False)
     known: KnownRights = field(init=False)
     sharing: Sharing = field(init=False)
@@ -93,7 +96,12 @@ class RunService:
         self.known = self.parts.volumes.known
         self.sharing = Sharing(self.parts.database, self.known, records.find_run, "run")
         self.under_way = UnderWay(
-            self.root, self.parts, self.worker, self.planner.brief_again, self.entrance
+            self.root,
+            self.parts,
+            self.worker,
+            self.planner.brief_again,
+            self.entrance,
+            self.is_suspended,
         )
 
     async def start(self) -> None:
@@ -110,6 +118,11 @@ class RunService:
                     log.warning("run %s is not told to go on: %s", run.id, error.detail)
             await run_log.take_up()
             self.under_way.begin(owner, run, run_log)
+
+    async def stop_suspended(self, changes: AsyncIterator[None]) -> None:
+        """Stop the runs of whoever is suspended, whenever that changes."""
+        async for _ in changes:
+            await self.under_way.cancel_suspended()
 
     async def stop(self) -> None:
         """Leave all runs as they are; `start` takes them up again."""

@@ -32,7 +32,7 @@ from hmz_backend.runs.state import StateKeeper
 from hmz_backend.shares.turn import Share
 from hmz_backend.usage.amount import Account, Amount
 from hmz_backend.watch.about import about
-from napari_hmz.errors import HmzError, InternalError, RunCancelled
+from napari_hmz.errors import HmzError, InternalError, RunCancelled, Suspended
 from napari_hmz.schema import Event, OutputResult, Progress, Progressed, Region, Run
 
 log = logging.getLogger(__name__)
@@ -73,6 +73,8 @@ class UnderWay:
         Makes the brief of a run again whose file is lost.
     entrance
         Lets so many runs of one person go at a time.
+    is_suspended
+        Whether somebody is kept out: then their runs do not go on either.
     """
 
     root: Path
@@ -80,6 +82,7 @@ class UnderWay:
     worker: BlockWorker
     brief: Callable[[Run], Awaitable[Brief]]
     entrance: Entrance
+    is_suspended: Callable[[Who], bool]
     _active: dict[str, Active] = field(default_factory=dict)
     _logs: MutableMapping[str, RunLog] = field(default_factory=WeakValueDictionary)
 
@@ -142,6 +145,11 @@ class UnderWay:
             active.cancelled_by = by
             active.work.cancel()
         await asyncio.wait([active.task], timeout=CANCEL_S)
+
+    async def cancel_suspended(self) -> None:
+        """Stop the runs of those who are kept out now."""
+        runs = [run for run, each in self._active.items() if self.is_suspended(each.state.owner)]
+        await asyncio.gather(*(self.cancel(run, BACKEND) for run in runs))
 
     async def wound_up(self, run: str) -> None:
         """Wait until a run that ends has ended; a run that goes on is not waited for."""
@@ -218,6 +226,11 @@ class UnderWay:
 
     async def _done(self, active: Active) -> Results:
         state, run = active.state, active.state.run
+        if self.is_suspended(state.owner):  # taken up after a restart, or resumed by a guest
+            raise Suspended(
+                "The owner of this run is suspended.",
+                remedy="Ask the backend's admin; what is computed is kept.",
+            )
         await self._await_turn(active)
         log.info("a run of %s %s goes", run.plan.model, run.plan.version)
         job = await open_job(self._folder(run), self.parts, lambda: self.brief(run))

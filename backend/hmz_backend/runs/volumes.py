@@ -22,7 +22,7 @@ from hmz_backend.runs.open_volume import Demand, OpenVolume
 from hmz_backend.runs.sharing import Sharing
 from hmz_backend.runs.shelf import Shelf
 from hmz_backend.runs.threads import in_thread
-from hmz_backend.shares.turn import Share, Turn
+from hmz_backend.shares.turn import Share, Turn, holder_of
 from hmz_backend.stores.cache import ChunkCache
 from hmz_backend.stores.grid import Index
 from hmz_backend.stores.reader import VolumeReader
@@ -97,7 +97,7 @@ class Volumes:
         known = None if row is None else VolumeRequest.model_validate_json(row.request)
         volume = uuid4().hex if row is None else row.id
         kept = request if known is None else merged(known, request)
-        self.shelf.holdings.add(volume, (owner.issuer, owner.subject))
+        self.shelf.holdings.add(volume, holder_of(owner.issuer, owner.subject))
         opened = await self.shelf.open(volume, kept)
         opened.is_sensitive = kept.data_class == "sensitive"
         kept = kept.model_copy(update={"mode": self.shelf.settle(volume, request.mode)})

@@ -6,6 +6,16 @@ from napari_hmz.schema import Urgency
 
 Holder = tuple[str, str]
 """Issuer and subject of a principal."""
+ANONYMOUS = "anonymous"
+"""The issuer of those whom nobody has signed in."""
+
+
+def holder_of(issuer: str, subject: str) -> Holder:
+    """Return who holds what is a principal's: all who are not signed in are one holder.
+
+    They make up their names themselves, and could be as many as they like.
+    """
+    return (issuer, "" if issuer == ANONYMOUS else subject)
 
 
 @dataclass(frozen=True, slots=True)

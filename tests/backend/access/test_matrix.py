@@ -244,9 +244,9 @@ def routes(scene: Scene) -> list[tuple[str, str, Rule]]:
     ]
 
 
-def expected(method: str, rule: Rule, who: str) -> tuple[int, str]:
+def expected(method: str, path: str, rule: Rule, who: str) -> tuple[int, str]:
     """Return status and code of a refusal; 0 if there is none."""
-    if who == "visitor" and method not in ("GET", "HEAD"):
+    if who == "visitor" and method not in ("GET", "HEAD") and not path.startswith(wire.KSERVE):
         return 403, "scope-missing"
     if who in ALLOWED[rule]:
         return 0, ""
@@ -263,7 +263,7 @@ def expected(method: str, rule: Rule, who: str) -> tuple[int, str]:
 def test_every_route_answers_every_kind_of_caller_as_its_rule_says(scene: Scene, who: str) -> None:
     asked, holes = 0, []
     for method, path, rule in routes(scene):
-        status, code = expected(method, rule, who)
+        status, code = expected(method, path, rule, who)
         if not status and method not in ("GET", "HEAD"):
             scene.begin()  # it may change
             where = wire.run(scene.run) if "{run}" in path else wire.volume(scene.volume)
@@ -301,7 +301,7 @@ def test_what_may_not_be_seen_is_answered_like_what_is_not_there(scene: Scene, w
 
     event.listen(engine, "before_cursor_execute", asked)
     for method, path, rule in routes(scene):
-        if expected(method, rule, who)[0] != 404:
+        if expected(method, path, rule, who)[0] != 404:
             continue
         if rule is Rule.METRICS:
             answers = [scene.ask(who, method, where).json() for where in (path, "/nothing")]

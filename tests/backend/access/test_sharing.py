@@ -13,6 +13,7 @@ from hmz_backend.testing.cards import CARDS, MODELS
 from hmz_backend.testing.fake_engine import FakeEngine
 from hmz_backend.testing.live_backend import LiveBackend, wait_until
 from hmz_backend.testing.user import User
+from napari_hmz.client import connect
 from napari_hmz.schema import Problem, Share, wire
 
 ISSUER = "https://login.example.de"
@@ -195,3 +196,36 @@ def test_a_model_refuses_a_sensitive_image(tmp_path: Path) -> None:
             for path in (wire.PLANS, wire.RUNS):
                 answer = user.post(path, {"model": "copy", "volume": user.volume}, 403)
                 assert code(answer) == (403, "data-refused")
+
+
+def test_who_may_continue_a_run_sends_all_of_its_images(live: LiveBackend, ann: User) -> None:
+    cells = User(ann.http, np.zeros(SHAPE, "uint32") + 1, CHUNKS)
+    cells.announce()
+    run = ann.start("masked", inputs={"cells": cells.volume}).id
+    share(ann, wire.run(run), subject="bob", allows="continue")
+    guest = person(live, "bob")
+    with guest.http:
+        guest.volume = ann.volume
+        guest_cells = User(guest.http, cells.array, CHUNKS)
+        guest_cells.volume = cells.volume
+        with guest.feeding(), guest_cells.feeding():
+            wait_until(lambda: guest.get(run).state == "done")
+
+
+def test_nobody_gives_away_by_a_run_of_theirs_what_was_shared_with_them(
+    ann: User, bob: User
+) -> None:
+    share(ann, wire.volume(ann.volume), subject="bob")
+    run = bob.start("copy").id
+    share(bob, wire.run(run), subject="bob", allows="continue")
+    assert code(bob.put("c/0/0/0", b"")) == (403, "not-allowed")
+
+
+def test_a_volume_is_shared_from_python(live: LiveBackend, ann: User, bob: User) -> None:
+    with connect(live.url, "ann") as client:
+        made = client.share_volume(ann.volume, subject="bob", allows="continue")
+        assert [each.id for each in client.volume_shares(ann.volume)] == [made.id]
+        assert bob.http.get(wire.volume(ann.volume)).status_code == 200
+        client.unshare_volume(ann.volume, made.id)
+        assert client.volume_shares(ann.volume) == ()
+    assert code(bob.http.get(wire.volume(ann.volume))) == (404, "not-found")

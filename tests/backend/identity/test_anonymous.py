@@ -15,9 +15,10 @@ from hmz_backend.testing.fake_engine import FakeEngine
 from hmz_backend.testing.identity_contract import IdentityContract
 from hmz_backend.testing.live_backend import LiveBackend
 from hmz_backend.testing.named_people import NamedPeople, shows
+from hmz_backend.testing.paper_triton import PaperTriton
 from hmz_backend.testing.user import User
 from hmz_backend.watch.watch import Watch
-from napari_hmz.schema import Me, wire
+from napari_hmz.schema import AccessSpec, Me, wire
 
 NAME = "anonymous_" + "x" * 22
 OTHER = "anonymous_" + "y" * 40
@@ -74,6 +75,26 @@ def test_a_visitor_looks_around_and_runs_nothing(http: httpx.Client) -> None:
     for path in (wire.RUNS, wire.VOLUMES, wire.PLANS, wire.TOKENS):
         answer = http.post(path, json={"name": "x"})
         assert (answer.status_code, answer.json()["code"]) == (403, "scope-missing")
+
+
+def test_a_visitor_may_have_a_tile_computed_where_the_model_is_public(
+    tmp_path: Path, engine: FakeEngine
+) -> None:
+    spec = CARDS[0].inputs[0]
+    tensor = {"name": f"{spec.name}_uint8", "datatype": "UINT8", "shape": [1, 4, 4, 4]}
+    tile = {"inputs": [{**tensor, "data": [1] * 64}]}
+    closed = CARDS[1].model_copy(update={"access": AccessSpec(public=False)})
+    identities = (NamedPeople(), Anonymous())
+    backend = LiveBackend(
+        tmp_path, engine, [CARDS[0], closed], {}, identities, triton_http=PaperTriton()
+    )
+    with backend as live, httpx.Client(base_url=live.url, timeout=30) as http:
+        listed = http.post(f"{wire.KSERVE}/repository/index").json()
+        assert [each["name"] for each in listed] == [CARDS[0].id]
+        path = f"{wire.KSERVE}/models/{{}}/infer"
+        answer = http.post(path.format(CARDS[0].id), json=tile)
+        assert answer.status_code == 200, answer.text
+        assert http.post(path.format(closed.id), json=tile).status_code == 404
 
 
 def test_who_makes_up_a_name_runs_and_is_seen_by_nobody_else(http: httpx.Client) -> None:

@@ -188,3 +188,37 @@ def test_the_admin_is_told_what_cannot_be(live: LiveBackend) -> None:
     users(live, "restore", "later", "--issuer", ISSUER)
     with pytest.raises(RequestError, match="is not suspended"):
         users(live, "restore", "later", "--issuer", ISSUER)
+
+
+def test_runs_of_who_is_suspended_stop_and_go_on_for_nobody(
+    tmp_path: Path, engine: FakeEngine
+) -> None:
+    people = [NamedPeople()]
+    image = np.random.default_rng(5).integers(0, 256, (8, 32, 32)).astype("uint8")
+    with (
+        LiveBackend(tmp_path, engine, CARDS, identities=people) as live,
+        live.client(**shows("ann")) as http,
+        live.client(**shows("bob")) as other,
+    ):
+        ann, bob = User(http, image, (8, 16, 16)), User(other, image, (8, 16, 16))
+        ann.announce()
+        bob.announce()
+        run, others = ann.start("copy").id, bob.start("copy").id
+        share = {"subject": "bob", "allows": "continue"}
+        assert http.post(wire.shares(wire.run(run)), json=share).status_code == 201
+        wait_until(lambda: {ann.get(run).state, bob.get(others).state} == {"running"})
+        database = live.app.state.services.identity.people.database
+        with database.engine.begin() as connection:
+            person_records.suspend(connection, (ISSUER, "ann"))
+        wait_until(lambda: bob.get(run).state == "cancelled")
+        assert bob.get(others).state == "running"
+        bob.post(wire.resume(run), None)
+        wait_until(lambda: bob.get(run).state == "failed")
+        error = bob.get(run).error
+        assert error is not None
+        assert error.code == "suspended"
+        with database.engine.begin() as connection:
+            person_records.restore(connection, (ISSUER, "ann"))
+        wait_until(lambda: http.get(wire.MODELS).status_code == 200)
+        ann.post(wire.resume(run), None)
+        assert ann.finish(run).state == "done"
