@@ -47,6 +47,7 @@ ALLOWED: Final[Mapping[Rule, frozenset[str]]] = {
     Rule.OPEN: EVERYBODY,
     Rule.KNOWN: EVERYBODY - {STRANGER},
     Rule.PERSON: frozenset(PEOPLE),
+    Rule.METRICS: frozenset({"admin"}),
     Rule.MODEL: frozenset(PEOPLE),
     **{rule: OWNERS for rule in Rule if rule.name.startswith(("RUN_", "VOLUME_"))},
 }
