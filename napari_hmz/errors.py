@@ -4,7 +4,7 @@
 HmzError
 ├── RequestError              what was asked cannot be done as asked (4xx)
 │   ├── NotSignedIn, SignInFailed, Suspended, ScopeMissing, NotFound, NotAllowed
-│   ├── RequestTooLarge, DataRefused, Conflict, OutputExists, OutputUnwritable
+│   ├── RequestMalformed, RequestTooLarge, DataRefused, Conflict, OutputExists, OutputUnwritable
 │   ├── AxesMismatch, VoxelSizeMismatch, ParameterInvalid, DtypeUnsuitable
 │   ├── VolumeEmpty, RegionInvalid, PlanImpossible, SourceUnreadable, AddressRefused
 │   └── ChunkRejected         ├── ChunkCorrupt, ChunkTooLarge, DigestMismatch
@@ -84,6 +84,14 @@ class RequestError(HmzError):
     code = "request"
     status = 422
     title = "The request cannot be carried out"
+
+
+class RequestMalformed(RequestError):
+    """What came is no request of HTTP."""
+
+    code = "request-malformed"
+    status = 400
+    title = "The request cannot be understood"
 
 
 class RequestTooLarge(RequestError):

@@ -5,9 +5,15 @@ however long that takes: the gate sees them only then.
 """
 
 import asyncio
+from http import HTTPStatus
+from secrets import token_hex
 from typing import Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from hmz_backend.routes.gate import SAFE
+from napari_hmz.errors import RequestError, RequestMalformed, RequestTooLarge
+from napari_hmz.schema import to_problem, wire
 
 MOST_BYTES: Final = 256 * 1024
 """Of a request's line and headers; the gate has a lower limit, and words for it."""
@@ -37,7 +43,11 @@ class BoundedHttp(HttpToolsProtocol):
         super().data_received(data)
         self._came = 0 if self._is_known else self._came + len(data)
         if self._came > MOST_BYTES:
-            self.send_400_response("The headers are too long.")
+            self._refuse(RequestTooLarge(f"The headers have more than {MOST_BYTES} bytes."))
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP, as all errors are answered, and end."""
+        self._refuse(RequestMalformed(msg))
 
     def on_message_begin(self) -> None:
         """Begin to count: a request's first bytes have come."""
@@ -50,6 +60,21 @@ class BoundedHttp(HttpToolsProtocol):
         self._is_known = True
         self._stop_waiting()
         super().on_headers_complete()
+
+    def _refuse(self, error: RequestError) -> None:
+        problem = to_problem(error, token_hex(8))
+        body = problem.model_dump_json().encode()
+        headers = {
+            "Content-Type": wire.PROBLEM_TYPE,
+            "Content-Length": str(len(body)),
+            "Connection": "close",
+            wire.REQUEST_ID_HEADER: problem.request_id,
+            **SAFE,
+        }
+        status = f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}"
+        head = "\r\n".join([status, *(f"{name}: {value}" for name, value in headers.items())])
+        self.transport.write(head.encode() + b"\r\n\r\n" + body)
+        self.transport.close()
 
     def _await_head(self) -> None:
         if self._end is None:

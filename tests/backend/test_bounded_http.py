@@ -54,6 +54,16 @@ def test_a_head_that_does_not_end_is_cut_off(backend: LiveBackend, begun: bytes)
     assert httpx.get(backend.url + wire.HEALTH).status_code == 200
 
 
+def test_what_is_no_http_is_answered_as_a_problem(backend: LiveBackend) -> None:
+    with connected(backend) as opened:
+        opened.sendall(b"GET /v1/health HTTP/1.1\r\nTransfer-Encoding: +[#H\r\n\r\n")
+        with opened.makefile("rb") as file:
+            head, _, body = file.read().partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert Problem.model_validate_json(body).code == "request-malformed"
+    assert b"nosniff" in head
+
+
 @pytest.mark.parametrize("begun", [b"", b"GET /v1/health HTTP/1.1\r\nHost: 127.0.0.1\r\n"])
 def test_a_connection_that_asks_nothing_is_closed(
     backend: LiveBackend, monkeypatch: pytest.MonkeyPatch, begun: bytes

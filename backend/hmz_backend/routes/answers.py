@@ -8,8 +8,15 @@ from fastapi import Request, Response
 from napari_hmz.errors import error_classes
 from napari_hmz.schema import Problem, to_problem, wire
 
-ANYBODY: Final = ("address-refused", "client-too-old", "request-too-large", "request", "internal")
-"""What the gate and a body's reader answer, whoever asks."""
+ANYBODY: Final = (
+    "request-malformed",
+    "address-refused",
+    "client-too-old",
+    "request-too-large",
+    "request",
+    "internal",
+)
+"""What is answered before a route is known, whoever asks."""
 CALLER: Final = (
     "not-signed-in",
     "suspended",
