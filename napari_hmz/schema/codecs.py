@@ -213,7 +213,7 @@ def _setting_fault(settings: Mapping[str, Any], axes: int) -> str | None:
 
 
 def _setting(configuration: object, name: str) -> object:
-    """Return a setting of a codec; none if it has none. What is no table is no setting either."""
+    """Return a setting of a codec; none if there is none, False (which is none) for no table."""
     if configuration is None:
         return None
-    return configuration.get(name) if isinstance(configuration, Mapping) else configuration
+    return configuration.get(name) if isinstance(configuration, Mapping) else False

@@ -135,6 +135,30 @@ def test_metadata_that_goes_on_and_on_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
+    ("number", "configuration"),
+    [
+        (0, None),
+        (0, {}),
+        (0, {"order": [0, 0]}),
+        (0, {"order": [0]}),
+        (0, {"order": [1, 2]}),
+        (0, {"order": "10"}),
+        (0, "C"),
+        (1, {"endian": "middle"}),
+        (1, {"endian": ["little"]}),
+        (1, "little"),
+    ],
+    ids=str,
+)
+def test_settings_of_codecs_that_make_no_sense_are_refused(
+    number: int, configuration: object
+) -> None:
+    codecs = [dict(each) for each in V3["codecs"]]
+    codecs[number]["configuration"] = configuration
+    assert refused(codecs=codecs)
+
+
+@pytest.mark.parametrize(
     "name", ["pickle", "json2", "msgpack2", "vlen-utf8", "vlen-bytes", "fixedscaleoffset", "n5"]
 )
 def test_no_codec_of_objects_is_accepted(name: str) -> None:
