@@ -80,6 +80,11 @@ class Election:
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _task: "asyncio.Task[None] | None" = None
 
+    @property
+    def leads(self) -> bool:
+        """Whether requests are answered here."""
+        return self._leads
+
     def start(self) -> None:
         """Begin to stand."""
         self._task = asyncio.create_task(self._run(), name="election")

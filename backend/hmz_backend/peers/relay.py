@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import aiohttp
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hmz_backend.peers.election import HOLD_S, LOOK_S, Election
 from hmz_backend.peers.passage import PASSED_ON, Passage
@@ -86,7 +86,23 @@ class Relay:
             await asyncio.sleep(LOOK_S)  # nobody is there any more; the next leader will be known
         state.pop("route", None)
         with peers.election.answering():
-            await self.app(scope, receive, send)
+            await self._answer(peers.election, scope, receive, send)
+
+    async def _answer(self, election: Election, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer here; what fails because this process has ceased to lead may be asked again."""
+        has_begun = False
+
+        async def watched(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = True
+            await send(message)
+
+        try:
+            await self.app(scope, receive, watched)
+        except Exception as error:
+            if election.leads or has_begun:
+                raise
+            raise ServerBusy("This server process leads no more.") from error
 
 
 def _peers(scope: Scope) -> Peers | None:
