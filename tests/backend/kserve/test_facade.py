@@ -2,17 +2,22 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
+from hmz_backend.audit.summary import Summary
+from hmz_backend.database.access import Database
 from hmz_backend.dispatch.dispatcher import Dispatcher
 from hmz_backend.dispatch.weights import Weights
 from hmz_backend.identity.protocol import Principal
+from hmz_backend.kserve.accounting import Accounting
 from hmz_backend.kserve.facade import BODIES_EACH, MOST_WAITING_EACH, Body, Facade
 from hmz_backend.kserve.request import Inference
 from hmz_backend.testing.cards import CARDS, MODELS
 from hmz_backend.testing.fake_engine import FakeEngine
 from hmz_backend.testing.paper_triton import PaperTriton
+from hmz_backend.usage.tally import Tally
 from napari_hmz.errors import LimitReached
 
 GREEDY, OTHER = Principal("i", "greedy"), Principal("i", "other")
@@ -29,8 +34,10 @@ async def quick() -> AsyncIterator[bytes]:
     yield b"1234"
 
 
-def facade() -> Facade:
-    return Facade(PaperTriton(), Dispatcher(FakeEngine(MODELS)), Weights(), GIBIBYTE)
+def facade(folder: Path) -> Facade:
+    database = Database.open(f"sqlite:///{folder / 'test.sqlite'}")
+    accounting = Accounting(Tally(database), Summary(database))
+    return Facade(PaperTriton(), Dispatcher(FakeEngine(MODELS)), Weights(), GIBIBYTE, accounting)
 
 
 async def ask(asked: Facade, who: Principal, pieces: AsyncIterator[bytes]) -> int:
@@ -38,9 +45,9 @@ async def ask(asked: Facade, who: Principal, pieces: AsyncIterator[bytes]) -> in
         return reply.status
 
 
-def test_who_sends_slowly_leaves_places_for_others() -> None:
+def test_who_sends_slowly_leaves_places_for_others(tmp_path: Path) -> None:
     async def check() -> None:
-        asked = facade()
+        asked = facade(tmp_path)
         greedy = [asyncio.create_task(ask(asked, GREEDY, slow())) for _ in range(40)]
         await asyncio.sleep(0)
         while asked._bodies.inside < BODIES_EACH:  # noqa: ASYNC110 # nothing tells
@@ -58,9 +65,11 @@ def test_who_sends_slowly_leaves_places_for_others() -> None:
     asyncio.run(check())
 
 
-def test_one_person_has_so_many_requests_under_way_and_others_are_not_refused() -> None:
+def test_one_person_has_so_many_requests_under_way_and_others_are_not_refused(
+    tmp_path: Path,
+) -> None:
     async def check() -> None:
-        asked = facade()
+        asked = facade(tmp_path)
         most = MOST_WAITING_EACH + BODIES_EACH
         greedy = [asyncio.create_task(ask(asked, GREEDY, slow())) for _ in range(most)]
         while asked._asking[(GREEDY.issuer, GREEDY.subject)] < most:  # noqa: ASYNC110 # as above
