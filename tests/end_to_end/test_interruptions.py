@@ -212,8 +212,10 @@ def test_what_is_lost_with_the_power_after_the_last_word_is_sent_again(
     tmp_path: Path,
 ) -> None:
     image = blobs()
-    first = connected(own_backend).run("components", zarr_of(image), parameters=THRESHOLD)
+    client = connected(own_backend)
+    first = client.run("components", zarr_of(image), parameters=THRESHOLD)
     first.wait(120)
+    client.close()  # else it would be the one that sends again
     own_backend.kill()
     data = own_backend.folder / "data"
     (data / "runs" / first.id / "work").mkdir(exist_ok=True)  # as before its outputs were synced

@@ -70,7 +70,8 @@ class Shown:
         self.sheets = {table.name: Sheet(table) for table in tables}
         image = picture(layer, ("z", "y", "x"))
         self.view = RunView(self.viewer, image, self.bridge, self.status)
-        handle = FakeRun.__new__(FakeRun)  # nothing is asked of it
+        handle = FakeRun.__new__(FakeRun)
+        handle.is_held = False  # nothing else is asked of it
         self.view.take(Begun(handle, self.run, {}, Gauge(Traffic()).standing(), self.sheets))
 
     def end(self) -> None:

@@ -1,6 +1,7 @@
 """`/v2` in front of a real Triton, asked by the stock `tritonclient.http`."""
 
 import socket
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,6 +22,7 @@ from hmz_backend.engines.triton_http import TritonHttp
 from hmz_backend.kserve import facade
 from hmz_backend.testing.engine_contract import MODEL, VERSION
 from hmz_backend.testing.live_backend import TOKEN, LiveBackend, wait_until
+from hmz_backend.usage.tally import GATHER_S
 from hmz_backend.zoo.package import load_package
 from napari_hmz.schema import Usage, Used, wire
 
@@ -113,9 +115,15 @@ def test_what_a_call_used_is_counted_on_its_callers_account(
             lines = Usage.model_validate_json(http.get(wire.USAGE).content).used
         return next((line for line in lines if line.model == MODEL), Used(month=""))
 
-    client.infer(MODEL, asked(tile()))
-    wait_until(lambda: used().tiles)
-    before = used()
+    def settled() -> Used:
+        found = used()
+        while True:
+            time.sleep(4 * GATHER_S)  # the ledger is written after a while, and nothing tells
+            last, found = found, used()
+            if last == found:
+                return found
+
+    before = settled()
     client.infer(MODEL, asked(tile()))
     wait_until(lambda: used().tiles > before.tiles)
     after = used()

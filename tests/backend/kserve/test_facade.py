@@ -1,7 +1,7 @@
 """Places for bodies: one person never has them all, however slowly theirs come."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -34,20 +34,21 @@ async def quick() -> AsyncIterator[bytes]:
     yield b"1234"
 
 
-def facade(folder: Path) -> Facade:
-    database = Database.open(f"sqlite:///{folder / 'test.sqlite'}")
+@pytest.fixture
+def asked(tmp_path: Path) -> Iterator[Facade]:
+    database = Database.open(f"sqlite:///{tmp_path / 'test.sqlite'}")
     accounting = Accounting(Tally(database), Summary(database))
-    return Facade(PaperTriton(), Dispatcher(FakeEngine(MODELS)), Weights(), GIBIBYTE, accounting)
+    yield Facade(PaperTriton(), Dispatcher(FakeEngine(MODELS)), Weights(), GIBIBYTE, accounting)
+    database.close()
 
 
-async def ask(asked: Facade, who: Principal, pieces: AsyncIterator[bytes]) -> int:
-    async with asked.infer(CARDS[0], who, ASKED, Body(4, pieces)) as reply:
+async def ask(facade: Facade, who: Principal, pieces: AsyncIterator[bytes]) -> int:
+    async with facade.infer(CARDS[0], who, ASKED, Body(4, pieces)) as reply:
         return reply.status
 
 
-def test_who_sends_slowly_leaves_places_for_others(tmp_path: Path) -> None:
+def test_who_sends_slowly_leaves_places_for_others(asked: Facade) -> None:
     async def check() -> None:
-        asked = facade(tmp_path)
         greedy = [asyncio.create_task(ask(asked, GREEDY, slow())) for _ in range(40)]
         await asyncio.sleep(0)
         while asked._bodies.inside < BODIES_EACH:  # noqa: ASYNC110 # nothing tells
@@ -66,10 +67,9 @@ def test_who_sends_slowly_leaves_places_for_others(tmp_path: Path) -> None:
 
 
 def test_one_person_has_so_many_requests_under_way_and_others_are_not_refused(
-    tmp_path: Path,
+    asked: Facade,
 ) -> None:
     async def check() -> None:
-        asked = facade(tmp_path)
         most = MOST_WAITING_EACH + BODIES_EACH
         greedy = [asyncio.create_task(ask(asked, GREEDY, slow())) for _ in range(most)]
         while asked._asking[(GREEDY.issuer, GREEDY.subject)] < most:  # noqa: ASYNC110 # as above
