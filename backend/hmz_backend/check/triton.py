@@ -19,6 +19,10 @@ from hmz_backend.zoo.catalogue import Zoo
 from napari_hmz.errors import EngineUnavailable
 
 OLDEST: Final = (2, 51)
+NOT_READY: Final = (
+    "Wait until it has started, or look at its log. One model that cannot be loaded is enough, "
+    "unless it runs with --strict-readiness=false."
+)
 FIREWALL: Final = "Bind it to loopback, or let a firewall admit the backend alone."
 ELSEWHERE: Final = ("192.0.2.1", 9)
 """An address that is nobody's (RFC 5737): nothing is sent there."""
@@ -58,7 +62,7 @@ class TritonGrpc:
 
     def _state(self, state: TritonState) -> Iterator[Finding]:
         if not state.is_ready:
-            yield warning("It is not ready.", "Wait until it has started, or look at its log.")
+            yield warning("It is not ready.", NOT_READY)
         if not state.is_explicit:
             yield wrong(
                 "It does not load what it is told to.",

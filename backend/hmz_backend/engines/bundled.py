@@ -226,6 +226,7 @@ def _command(environment: Environment, repository: Path, ports: Ports, name: str
         "model-repository": repository.absolute(),
         "id": name,
         "model-control-mode": "explicit",
+        "strict-readiness": "false",  # one model that cannot be loaded is no reason to go round it
         "backend-directory": environment.backends,
         "http-address": HOST,
         "grpc-address": HOST,

@@ -35,6 +35,8 @@ def load(server: RunningTriton, model: str) -> None:
 
 def test_it_tells_version_mode_and_models(server: RunningTriton) -> None:
     load(server, "grains")
+    with pytest.raises(EngineUnavailable):
+        load(server, "broken")
     state = probe(server.grpc_url, 10)
     assert (state.is_ready, state.is_explicit) == (True, True)
     assert state.version.startswith("2.")
