@@ -189,6 +189,23 @@ def test_a_volume_that_is_going_is_opened_once_it_has_gone(
     assert not list(tmp_path.rglob("c"))
 
 
+def test_a_volume_is_opened_at_whatever_step_of_its_going(tmp_path: Path) -> None:
+    request = announcement(IMAGE, CHUNKS)
+
+    async def story(shelf: Shelf) -> None:
+        going = asyncio.ensure_future(shelf.wipe("v"))
+        coming = []
+        while not going.done():
+            coming.append(asyncio.ensure_future(shelf.open("v", request)))
+            await asyncio.sleep(0)
+        assert all(opened.staged.held == 0 for opened in await asyncio.gather(*coming))
+
+    with ThreadPoolExecutor(2) as threads:
+        shelf = Shelf(StagingArea(tmp_path, QUOTA), threads, QUOTA, grace_s=0.0)
+        for _ in range(20):
+            asyncio.run(story(shelf))
+
+
 def live(folder: Path, **changes: Any) -> LiveBackend:  # noqa: ANN401 # settings
     return LiveBackend(folder, FakeEngine(MODELS), CARDS, changes)
 

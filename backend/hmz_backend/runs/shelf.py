@@ -160,13 +160,15 @@ class Shelf:
 
     async def _delete(self, volume: str) -> None:
         self._open.pop(volume, None)
-        going = in_thread(self.threads, self.staging.remove, volume)
-        self._going[volume] = asyncio.ensure_future(going)
+        self._going[volume] = asyncio.ensure_future(self._take_away(volume))
+        await asyncio.shield(self._going[volume])
+
+    async def _take_away(self, volume: str) -> None:
         try:
-            await asyncio.shield(self._going[volume])
+            await in_thread(self.threads, self.staging.remove, volume)
             self.on_removed(volume)
         finally:
-            del self._going[volume]
+            del self._going[volume]  # before this is done: who waits for it would never yield
 
     async def collect_oldest(self, among: Set[str] | None = None) -> bool:
         """Delete the chunks of the volume that was unused for longest; False if all are used.
