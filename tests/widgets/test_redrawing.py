@@ -122,10 +122,61 @@ def test_a_stroke_of_the_person_is_not_left_beside_older_parts(qtbot: QtBot, sho
 def test_slow_drawing_is_done_less_often(shown: Shown) -> None:
     assert shown.redrawing.pause_ms() == 100
     shown.redrawing._last_ms = 300.0
-    assert shown.redrawing.pause_ms() == 1200
+    assert shown.redrawing.pause_ms() == 900  # one part in four of the time is drawing
     shown.viewer.dims.ndisplay = 3
     shown.redrawing._last_ms = 1.0
     assert shown.redrawing.pause_ms() == 500
+
+
+class Clock:
+    """A clock that goes on by hand."""
+
+    def __init__(self) -> None:
+        self.now_s = 1000.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(redrawing, "perf_counter", clock)
+    return clock
+
+
+@pytest.mark.parametrize("late_s", [0.0, 0.0804, 0.1])
+def test_what_changes_late_in_a_drawing_changes_no_sooner_again_than_the_pause(
+    qtbot: QtBot, shown: Shown, clock: Clock, late_s: float
+) -> None:
+    shown.viewer.dims.ndisplay = 3
+    moments_s: list[float] = []
+
+    def take_long(_event: object) -> None:
+        clock.now_s += late_s
+        moments_s.append(clock.now_s)
+
+    shown.layer.events.labels_update.connect(take_long)
+    shown.redrawing.mark(LEFT)
+    qtbot.waitUntil(lambda: len(moments_s) == 1)
+    clock.now_s += 0.0203
+    shown.redrawing.mark(LEFT)
+    due = shown.redrawing._due
+    qtbot.waitUntil(due.isActive)
+    assert clock.now_s + due.interval() / 1000 - moments_s[0] >= 0.5
+
+
+def test_what_is_left_over_of_a_drawing_waits_as_long_as_what_comes_after_it(
+    qtbot: QtBot, shown: Shown, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redrawing, "PATCHES_2D_PX", 200)
+    shown.layer.events.labels_update.connect(lambda _event: setattr(clock, "now_s", 1000.08))
+    for first in (0, 10):
+        shown.redrawing.mark({**LEFT, "x": (first, first + 10)})
+    qtbot.waitUntil(lambda: len(shown.parts) == 1)
+    due = shown.redrawing._due
+    qtbot.waitUntil(due.isActive)
+    assert 240 <= due.interval() <= 241  # of a drawing of 80 ms; rounded up
 
 
 def test_a_layer_that_is_gone_or_hidden_is_not_drawn(qtbot: QtBot, shown: Shown) -> None:

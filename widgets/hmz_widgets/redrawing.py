@@ -23,6 +23,7 @@ REFRESH_SHARE = 4
 """Redrawing a layer may take one part in so many of the main thread's time."""
 FLOOR_2D_MS = 100
 FLOOR_3D_MS = 500
+"""At least so long nothing is drawn after a drawing."""
 PATCHES_2D_PX = 2**19
 PATCHES_3D_PX = 2**22
 """So many voxels are drawn anew at a time; what is left over comes next."""
@@ -67,14 +68,13 @@ class Redrawing:
             timer.setSingleShot(True)
             timer.setTimerType(Qt.TimerType.PreciseTimer)  # others come up to 5 % too early
             timer.timeout.connect(then)
-        self._began_s = self._last_ms = 0.0
+        self._began_s, self._ended_s, self._last_ms = 0.0, -math.inf, 0.0
 
     def mark(self, region: Region) -> None:
         """Note that a region has new values; what is on show of it is drawn once it is due."""
         self._dirty[tuple(region.items())] = region
-        if not self._due.isActive():
-            since_ms = 1000 * (perf_counter() - self._began_s)
-            self._due.start(max(GATHER_MS, round(self.pause_ms() - since_ms)))
+        if not self._due.isActive() and not self._drawing.isActive():
+            self._wait()
 
     def painted(self, whole: Region) -> None:
         """Note that a person paints, and draw all that is on show from then on.
@@ -86,9 +86,12 @@ class Redrawing:
             self.mark(whole)
 
     def pause_ms(self) -> int:
-        """Return how long after a drawing the next is due: longer the longer the last one took."""
+        """Return how long after the end of a drawing the next begins: longer if that one was long.
+
+        It counts from the end: what a drawing changes of the layer may change late in it.
+        """
         floor = FLOOR_2D_MS if self._is_flat() else FLOOR_3D_MS
-        return max(floor, round(REFRESH_SHARE * self._last_ms))
+        return max(floor, math.ceil((REFRESH_SHARE - 1) * self._last_ms))
 
     def stop(self) -> None:
         """Draw nothing more."""
@@ -107,6 +110,7 @@ class Redrawing:
             return
         self._shows = self._shows or _is_something(layers[0], self._axes, regions, hidden)
         self._began_s = perf_counter()
+        self._drawing.start(0)  # the window is drawn before that is due
         if self._can_patch(layers, regions, hidden):
             self._patch(layers[0], regions, hidden)
         else:
@@ -114,11 +118,19 @@ class Redrawing:
             for layer in layers:
                 self._prepare(layer)
                 layer.refresh(extent=False, thumbnail=False, highlight=False)
-        self._drawing.start(0)  # the window is drawn before that is due
 
     def _drawn(self) -> None:
-        self._last_ms = 1000 * (perf_counter() - self._began_s)
+        self._ended_s = perf_counter()
+        self._last_ms = 1000 * (self._ended_s - self._began_s)
+        if self._dirty:
+            self._wait()
         self.drawn.emit(self._shows)
+
+    def _wait(self) -> None:
+        """Draw what is marked once the pause since the last drawing is over."""
+        since_ms = 1000 * (perf_counter() - self._ended_s)
+        rest_ms = max(0.0, self.pause_ms() - since_ms)
+        self._due.start(max(GATHER_MS, math.ceil(rest_ms)))
 
     def _can_patch(
         self, layers: Sequence[Any], regions: Sequence[Region], hidden: dict[AxisName, int]
