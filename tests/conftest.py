@@ -18,6 +18,23 @@ settings.register_profile(
 ISSUER = Path(__file__).parent / "issuer"
 
 
+class AtOnce:
+    """Names each failure when it happens: a session that hangs later prints no summary."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        terminal = self._config.pluginmanager.get_plugin("terminalreporter")
+        if report.failed and terminal is not None:
+            terminal.write_line(f"\n{report.nodeid} failed ({report.when}): {report.longreprtext}")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):  # of several processes, the one that prints
+        config.pluginmanager.register(AtOnce(config))
+
+
 @pytest.fixture(scope="session")
 def issuer_process() -> Iterator[Issuer]:
     with Issuer(ISSUER) as issuer:
