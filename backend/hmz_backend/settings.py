@@ -26,6 +26,7 @@ from napari_hmz.errors import SettingsInvalid
 
 MIB = 2**20
 GIB = 2**30
+LAST_PORT = 65535
 LEAST_TOKEN = 8  # letters: shorter ones can be guessed
 
 
@@ -50,7 +51,7 @@ class Settings(BaseSettings):
     """A file that holds it instead."""
     host: str = "127.0.0.1"
     """Address to listen on; anything but loopback needs an issuer or a hub."""
-    port: int = Field(default=8650, ge=0, le=65535)
+    port: int = Field(default=8650, ge=0, le=LAST_PORT)
     """Port to listen on; 0 takes any free one."""
     url_prefix: str = Field(default="", pattern=r"^(/[A-Za-z0-9._~@%-]+)*$")
     """The path under which a proxy has the backend that passes whole paths on, for example
@@ -178,6 +179,13 @@ class Settings(BaseSettings):
             raise ValueError("an issuer stands there twice")
         return issuers
 
+    @field_validator("metrics_address")
+    @classmethod
+    def _with_a_port(cls, address: str) -> str:
+        if address and int(address.rpartition(":")[2]) > LAST_PORT:
+            raise ValueError(f"a port is {LAST_PORT} at most")
+        return address
+
     @model_validator(mode="after")
     def _secrets_said_once(self) -> Self:
         if self.token and self.token_file:
@@ -219,6 +227,12 @@ class Settings(BaseSettings):
             If its file cannot be read, or is empty.
         """
         return read_secret(self.token_file, "token_file") if self.token_file else self.token
+
+    @property
+    def metrics_place(self) -> tuple[str, int] | None:
+        """Host and port of `metrics_address`; none: there is no such address."""
+        host, _, port = self.metrics_address.rpartition(":")
+        return (host.strip("[]"), int(port)) if port else None
 
     @property
     def address_for_peers(self) -> str:

@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 from sqlalchemy import create_engine, text
 
+from hmz_backend.check.peer_address import PeerAddress
 from hmz_backend.database.lease import look
+from hmz_backend.settings import Settings
 from hmz_backend.testing.cards import CARDS
 from hmz_backend.testing.fake_engine import FakeEngine
 from hmz_backend.testing.live_backend import TOKEN, LiveBackend, wait_until
@@ -87,6 +89,17 @@ def run(proxy: RoundRobin, results: tuple[OutputResult, ...], tmp_path: Path) ->
 def health(backend: LoneBackend) -> httpx.Response:
     with backend.client() as http:
         return http.get("/v1/health")
+
+
+def test_check_knows_which_process_an_address_leads_to(pair: Pair) -> None:
+    def level(at: LoneBackend, peer_url: str) -> str:
+        port = int(at.url.rpartition(":")[2])
+        (found,) = PeerAddress(Settings(port=port, peer_url=peer_url)).look()
+        return found.level
+
+    leader, other = pair
+    assert level(leader, leader.url) == level(other, other.url) == "ok"
+    assert level(leader, other.url) == level(other, leader.url) == "wrong"
 
 
 def test_a_run_whose_requests_go_to_both_through_nginx_is_that_of_one_backend(

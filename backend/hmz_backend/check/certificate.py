@@ -51,7 +51,7 @@ def https_urls(settings: Settings) -> list[str]:
     """Return the https addresses that the settings name."""
     named = [issuer.url for issuer in settings.issuers]
     named += [settings.jupyterhub.url] if settings.jupyterhub else []
-    named.append(settings.public_url)
+    named += [settings.public_url, settings.peer_url, settings.traces_url]
     return [url for url in named if url.startswith("https://")]
 
 

@@ -10,12 +10,15 @@ from hmz_backend.check.database import DatabaseCheck
 from hmz_backend.check.hub import HubCheck
 from hmz_backend.check.issuer import IssuerCheck
 from hmz_backend.check.listening import Listening
+from hmz_backend.check.metrics_address import MetricsAddress
+from hmz_backend.check.peer_address import PeerAddress
 from hmz_backend.check.protocol import Check
 from hmz_backend.check.public_address import PublicAddress
 from hmz_backend.check.rules import Rules
 from hmz_backend.check.secrets import Secrets
 from hmz_backend.check.settings_file import SettingsFile
 from hmz_backend.check.storage import Storage
+from hmz_backend.check.trace_collector import TraceCollector
 from hmz_backend.check.triton import BundledTriton, TritonGrpc, TritonHttpSide
 from hmz_backend.settings import Settings, judged_settings, settings_path
 from hmz_backend.zoo.catalogue import Zoo
@@ -44,9 +47,7 @@ def _checks_of(settings: Settings, path: Path | None) -> Iterator[Check]:
     yield Secrets(settings, path)
     yield Storage(settings)
     yield DatabaseCheck(settings)
-    yield Listening(settings)
-    if settings.public_url:
-        yield PublicAddress(settings)
+    yield from _addresses(settings)
     yield from (IssuerCheck(issuer) for issuer in settings.issuers)
     if settings.jupyterhub is not None:
         yield HubCheck(settings.jupyterhub)
@@ -56,6 +57,18 @@ def _checks_of(settings: Settings, path: Path | None) -> Iterator[Check]:
         yield Certificates(urls)
     yield Clock(settings)
     yield Rules(settings, zoo)
+
+
+def _addresses(settings: Settings) -> Iterator[Check]:
+    yield Listening(settings)
+    if settings.metrics_place:
+        yield MetricsAddress(*settings.metrics_place)
+    if settings.peer_url:
+        yield PeerAddress(settings)
+    if settings.public_url:
+        yield PublicAddress(settings)
+    if settings.traces_url:
+        yield TraceCollector(settings.traces_url)
 
 
 def _tritons(settings: Settings, zoo: Zoo) -> Iterator[Check]:

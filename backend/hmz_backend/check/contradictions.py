@@ -75,6 +75,16 @@ def _peers_without_postgresql(settings: Settings) -> Iterator[Finding]:
         )
 
 
+def _metrics_in_place_of_all_else(settings: Settings) -> Iterator[Finding]:
+    place = settings.metrics_place
+    if place and settings.port and place[1] == settings.port:
+        yield wrong(
+            f"metrics_address has the backend's own port, {settings.port}: nothing else would be"
+            " answered there.",
+            "Choose another port in metrics_address.",
+        )
+
+
 def _another_prefix(settings: Settings) -> Iterator[Finding]:
     public, prefix = settings.public_url, settings.url_prefix
     if public and prefix and not public.endswith(prefix):
@@ -125,6 +135,7 @@ RULES: Final[tuple[Callable[[Settings], Iterator[Finding]], ...]] = (
     _triton_that_is_not_asked,
     _limits_that_are_never_reached,
     _peers_without_postgresql,
+    _metrics_in_place_of_all_else,
     _another_prefix,
     _people_who_are_refused,
     _roles_that_nobody_has,

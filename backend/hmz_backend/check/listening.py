@@ -38,13 +38,17 @@ class Listening:
 
     def _who_is_there(self) -> Finding:
         host, port = self.settings.host, self.settings.port
-        named = EVERYWHERE.get(host, host)
-        place = f"[{named}]" if ":" in named else named
         try:
-            answer = asked("GET", f"http://{place}:{port}{wire.HEALTH}")
+            answer = asked("GET", url_here(host, port) + wire.HEALTH)
         except NoAnswer:
             answer = None
         if answer is not None and answer.status == OK and "engine" in answer.document:
             return ok(f"A backend listens on {host}:{port} already.")
         words = f"Another program listens on {host}:{port}."
         return wrong(words, "Stop it, or choose another port.")
+
+
+def url_here(host: str, port: int) -> str:
+    """Return how this machine itself reaches what listens on a host and a port."""
+    named = EVERYWHERE.get(host, host)
+    return f"http://[{named}]:{port}" if ":" in named else f"http://{named}:{port}"

@@ -1,7 +1,5 @@
 """Triton: reachable, of a version that is known, with the models, and closed to strangers."""
 
-import ipaddress
-import socket
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +8,7 @@ from urllib.parse import urlsplit
 
 from hmz_backend.check.finding import Finding, ok, warning, wrong
 from hmz_backend.check.patience import ANSWER_S
+from hmz_backend.check.strangers import answers, is_public, own_address
 from hmz_backend.check.web import OK, NoAnswer, asked
 from hmz_backend.engines.environment import Environment, default_prefix
 from hmz_backend.engines.triton_name import triton_name
@@ -24,8 +23,6 @@ NOT_READY: Final = (
     "unless it runs with --strict-readiness=false."
 )
 FIREWALL: Final = "Bind it to loopback, or let a firewall admit the backend alone."
-ELSEWHERE: Final = ("192.0.2.1", 9)
-"""An address that is nobody's (RFC 5737): nothing is sent there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,35 +131,10 @@ def _open_to_strangers(place: str) -> Iterator[Finding]:
     if port is None:
         return
     if is_loopback(host):
-        own = _own_address()
-        if own and _answers(own, port):
+        own = own_address()
+        if own and answers(own, port):
             words = f"It answers at {own}:{port}, too: whoever reaches it can load any model."
             yield warning(words, FIREWALL)
-    elif any(ipaddress.ip_address(each).is_global for each in _addresses(host)):
+    elif is_public(host):
         words = f"{host} is a public address: whoever reaches it can load any model."
         yield warning(words, FIREWALL)
-
-
-def _own_address() -> str:
-    """Return this machine's address in its network; empty if it has none."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
-        try:
-            asking.connect(ELSEWHERE)
-        except OSError:
-            return ""
-        return str(asking.getsockname()[0])
-
-
-def _answers(host: str, port: int) -> bool:
-    try:
-        socket.create_connection((host, port), ANSWER_S).close()
-    except OSError:
-        return False
-    return True
-
-
-def _addresses(host: str) -> set[str]:
-    try:
-        return {str(found[4][0]).partition("%")[0] for found in socket.getaddrinfo(host, None)}
-    except OSError:
-        return set()

@@ -19,11 +19,12 @@ class NoAnswer(Exception):
 
 @dataclass(frozen=True, slots=True)
 class WebAnswer:
-    """What came back; `document` is empty if it is no JSON object."""
+    """What came back; `document` is empty if it is no JSON object, `text` if it is too long."""
 
     status: int
     document: Mapping[str, Any]
     date: str
+    text: str = ""
 
 
 def asked(
@@ -46,10 +47,10 @@ def asked(
             answer = http.request(method, url, headers=headers, data=form, auth=user)
     except httpx.HTTPError as error:
         raise NoAnswer(_why(error)) from None  # its request may hold a secret
-    document = {}
-    if len(answer.content) <= LARGEST and answer.is_success:
-        document = _object(answer)
-    return WebAnswer(answer.status_code, document, answer.headers.get("Date", ""))
+    date = answer.headers.get("Date", "")
+    if len(answer.content) > LARGEST:
+        return WebAnswer(answer.status_code, {}, date)
+    return WebAnswer(answer.status_code, _object(answer), date, answer.text)
 
 
 def _trust(url: str) -> ssl.SSLContext:

@@ -23,8 +23,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="For machines.")]
 
 
 def check(config: Config = None, as_json: AsJson = False) -> None:
-    """Look whether a backend will work as it is set up: settings, secrets, disk, database, address,
-    issuers, hub, Triton, certificates, clock, models and groups. Exit code 1 if something is wrong.
+    """Look whether a backend will work as it is set up: settings, secrets, disk, database,
+    addresses, issuers, hub, Triton, collector of traces, certificates, clock, models and groups.
+    Exit code 1 if something is wrong.
     """  # noqa: D205 # the shell shows it as one paragraph
     found, strike = _looked(config)
     is_fine = all(each.level != "wrong" for findings in found.values() for each in findings)

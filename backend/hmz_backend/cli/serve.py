@@ -86,8 +86,7 @@ def serve(
 def listen_for_metrics(settings: Settings) -> list[socket.socket]:
     """Return the socket at which only metrics are answered, if there is to be one."""
     settings.token_for_metrics()  # the admin hears now that it cannot be read, not Prometheus
-    host, _, port = settings.metrics_address.rpartition(":")
-    return [listen(host.strip("[]"), int(port))] if port else []
+    return [listen(*settings.metrics_place)] if settings.metrics_place else []
 
 
 def check_address(settings: Settings) -> None:

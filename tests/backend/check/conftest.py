@@ -20,13 +20,16 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from typer.testing import CliRunner
 
 from hmz_backend.check import chosen
+from hmz_backend.cli import app
 from hmz_backend.database.connection import open_database
 from hmz_backend.testing.postgres import fresh_database
 from hmz_backend.zoo.shipped import shipped_models
 from napari_hmz.testing.issuer import API, BACKEND, DESKTOP, Issuer
 
+SHELL = CliRunner()
 RIGHT = """
 data_dir = "{folder}/data"
 database_url = "{database}"
@@ -89,6 +92,24 @@ class Place:
             self.database, self.has_own = own, True
 
 
+def findings(place: Place) -> list[dict[str, str]]:
+    done = SHELL.invoke(app, ["check", "--config", str(place.config), "--json"])
+    told = json.loads(done.stdout)
+    found: list[dict[str, str]] = [one for one in told["findings"] if one["level"] != "ok"]
+    is_wrong = any(one["level"] == "wrong" for one in found)
+    assert (done.exit_code, told["ok"]) == (int(is_wrong), not is_wrong)
+    assert BACKEND[1] not in done.output
+    return found
+
+
+def expect(place: Place, subject: str, words: str, level: str = "wrong") -> None:
+    found = findings(place)
+    fitting = [one for one in found if words in one["words"] and subject in one["subject"]]
+    assert fitting, found
+    assert fitting[0]["level"] == level
+    assert fitting[0]["remedy"]
+
+
 @pytest.fixture(scope="session")
 def right_database(postgres_server: str) -> Iterator[str]:
     with fresh_database(postgres_server) as database:
@@ -129,6 +150,7 @@ class Imitation:
     documents: Mapping[str, Any] = field(default_factory=dict)
     ahead_s: float = 0.0
     uploads: int = 401
+    posts: int = 404
     url: str = ""
 
 
@@ -148,6 +170,11 @@ def imitate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
+
+            def do_POST(self) -> None:
+                self.send_response(made.posts)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
 
             def do_PUT(self) -> None:
                 self.send_response(made.uploads)

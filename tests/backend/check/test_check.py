@@ -3,7 +3,6 @@
 Database and issuer are real ones; faults that these cannot have are those of imitations.
 """
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,6 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
-from typer.testing import CliRunner
 
 from hmz_backend.check.public_address import PublicAddress, status_of_upload
 from hmz_backend.cli import app
@@ -23,22 +21,9 @@ from hmz_backend.settings import Settings
 from hmz_backend.testing.live_backend import LiveBackend
 from napari_hmz.schema import wire
 from napari_hmz.testing.backend_process import free_port
-from napari_hmz.testing.issuer import BACKEND
 from napari_hmz.version import __version__
 
-from .conftest import Imitation, Place
-
-SHELL = CliRunner()
-
-
-def findings(place: Place) -> list[dict[str, str]]:
-    done = SHELL.invoke(app, ["check", "--config", str(place.config), "--json"])
-    told = json.loads(done.stdout)
-    found: list[dict[str, str]] = [one for one in told["findings"] if one["level"] != "ok"]
-    is_wrong = any(one["level"] == "wrong" for one in found)
-    assert (done.exit_code, told["ok"]) == (int(is_wrong), not is_wrong)
-    assert BACKEND[1] not in done.output
-    return found
+from .conftest import SHELL, Imitation, Place, expect, findings
 
 
 def test_a_right_config_has_no_finding(place: Place) -> None:
@@ -143,14 +128,6 @@ def test_a_fault_of_the_file_is_named(place: Place, name: str) -> None:
     fault = FAULTS[name]
     place.change(fault.old, fault.new)
     expect(place, fault.subject, fault.words, fault.level)
-
-
-def expect(place: Place, subject: str, words: str, level: str = "wrong") -> None:
-    found = findings(place)
-    fitting = [one for one in found if words in one["words"] and subject in one["subject"]]
-    assert fitting, found
-    assert fitting[0]["level"] == level
-    assert fitting[0]["remedy"]
 
 
 def _nobody_is_known(place: Place) -> None:

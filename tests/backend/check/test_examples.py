@@ -44,7 +44,8 @@ def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in [name for name in os.environ if name.startswith("HMZ_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("HMZ_BACKEND_DATA_DIR", str(tmp_path / "data"))
-    monkeypatch.setenv("HMZ_BACKEND_PORT", "0")
+    for name, value in (("PORT", "0"), ("METRICS_ADDRESS", "127.0.0.1:0")):
+        monkeypatch.setenv(f"HMZ_BACKEND_{name}", value)
     monkeypatch.setattr(socket, "getaddrinfo", no_address)
     monkeypatch.setattr(triton, "probe", no_triton)
 
