@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from hmz_backend.audit import trail
 from hmz_backend.audit.chain import Mark, Record, TrailBroken, canonical, verify
 from hmz_backend.audit.checkpoints import checkpoint_line, read_checkpoints
-from hmz_backend.audit.entry import operator
+from hmz_backend.audit.entry import Entry, operator
 from hmz_backend.cli.database_work import Config, Since, day, in_database
 from napari_hmz.cli.tables import show_table
 from napari_hmz.errors import RequestError
@@ -31,9 +31,11 @@ def list_records(since: Since = None, config: Config = None) -> None:
     """List the newest records, or all since a day, oldest first."""
 
     def work(connection: Connection) -> list[Record]:
+        found = trail.newest(connection, LISTED)
         if since is not None:
-            return list(trail.records(connection, day(since)))
-        return trail.newest(connection, LISTED)
+            found = list(trail.records(connection, day(since)))
+        _read_by_operator(connection, since)
+        return found
 
     table = Table(box=None)
     for name in COLUMNS:
@@ -73,8 +75,10 @@ def export(since: Since = None, config: Config = None) -> None:
     """Write records to standard output, one a line as JSON; `audit verify FILE` checks them."""
 
     def work(connection: Connection) -> None:
-        for record in trail.records(connection, day(since)):
+        until = trail.head(connection).number
+        for record in trail.records(connection, day(since), until=until):
             typer.echo(json.dumps({"digest": record.digest, "record": record.document()}))
+        _read_by_operator(connection, since)
 
     in_database(config, work)
 
@@ -95,6 +99,11 @@ def remove(
     """Remove old records; a new one says so, and the chain can still be verified from there."""
     count = in_database(config, lambda c: trail.remove(c, day(before), operator()))
     typer.echo(f"Removed: {count} records.")
+
+
+def _read_by_operator(connection: Connection, since: datetime | None) -> None:
+    """Keep who has read what people did; at the end, since it locks the trail."""
+    trail.append(connection, Entry("records.read", operator(), more={"since": day(since)}))
 
 
 def _verified(connection: Connection, marks: list[Mark]) -> tuple[Mark, Mark]:

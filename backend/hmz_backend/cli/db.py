@@ -1,11 +1,14 @@
 """`hmz-backend db`: bring the database's tables up, before the backend does so itself."""
 
 import typer
+from sqlalchemy import Connection
 from sqlalchemy.engine import make_url
 
+from hmz_backend.audit.entry import Entry, operator
+from hmz_backend.audit.trail import append
 from hmz_backend.check.database import connected, is_there
-from hmz_backend.cli.database_work import Config
-from hmz_backend.database.connection import open_database, table_version
+from hmz_backend.cli.database_work import Config, in_database
+from hmz_backend.database.connection import table_version
 from hmz_backend.settings import load_settings
 
 db = typer.Typer(no_args_is_help=True, help="The tables of the database.")
@@ -24,12 +27,20 @@ def upgrade(config: Config = None) -> None:
     """
     address = load_settings(config).database_address
     before = _version(address)
-    open_database(address).dispose()
-    after = _version(address)
+    after = in_database(config, lambda connection: _upgraded(connection, before))
     if before == after:
         typer.echo(f"The tables are of version {after} already.")
     else:
         typer.echo(f"The tables are of version {after} now; before: {before or 'none'}.")
+
+
+def _upgraded(connection: Connection, before: str | None) -> str | None:
+    """Return of which version the tables are now, and keep who has brought them up."""
+    after = table_version(connection)
+    if after != before:
+        more = {"before": before or "none", "after": str(after)}
+        append(connection, Entry("tables.upgraded", operator(), more=more))
+    return after
 
 
 def _version(address: str) -> str | None:

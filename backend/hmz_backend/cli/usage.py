@@ -9,7 +9,10 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 from rich.table import Table
+from sqlalchemy import Connection
 
+from hmz_backend.audit.entry import Entry, operator
+from hmz_backend.audit.trail import append
 from hmz_backend.cli.database_work import Config, Since, day, in_database
 from hmz_backend.usage.amount import Amount
 from hmz_backend.usage.report import FIRST_DAY, LAST_DAY, NAMES, By, Names, Span, report
@@ -33,7 +36,13 @@ def usage(
     Whoever is in several groups counts in each of them with everything: these lines do not add up.
     """
     span = Span(day(since) or FIRST_DAY, day(until) or LAST_DAY)
-    lines = in_database(config, lambda connection: report(connection, by, span))
+    more = {"by": by, "since": span.since, "until": span.until}
+
+    def work(connection: Connection) -> list[Line]:
+        append(connection, Entry("usage.listed", operator(), more=more))
+        return report(connection, by, span)
+
+    lines = in_database(config, work)
     if as_csv:
         _write(by, lines)
     else:

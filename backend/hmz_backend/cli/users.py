@@ -1,5 +1,6 @@
 """`hmz-backend users`: who was here, and who must not come any more."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -32,7 +33,12 @@ def list_users(config: Config = None) -> None:
     table = Table(box=None)
     for name in ("subject", "name", "issuer", "first seen", "last seen", "suspended", "groups"):
         table.add_column(name, no_wrap=name in ("subject", "issuer"))
-    for one in in_database(config, person_records.everyone):
+
+    def work(connection: Connection) -> Sequence[KnownPerson]:
+        append(connection, Entry("people.listed", operator()))
+        return person_records.everyone(connection)
+
+    for one in in_database(config, work):
         times = (one.first_seen, one.last_seen, one.suspended_at or "")
         texts = (escape(one.subject), escape(one.name), escape(one.issuer))
         table.add_row(*texts, *times, str(len(one.groups)))
@@ -46,14 +52,21 @@ def find_user(
 ) -> None:
     """Say who a person of the log is, as long as the key of `data_dir` is there."""
     made = Pseudonyms(kept_key(load_settings(config).data_dir))
-    for one in in_database(config, person_records.everyone):
-        if made.of(one.issuer, one.subject) == pseudonym:
-            typer.echo(f"{one.subject} of {one.issuer} {one.name}".rstrip())
-            return
-    raise NotFound(
-        f"Nobody who was here is called {pseudonym} in the log.",
-        remedy="Another `data_dir` has another key, and so other pseudonyms.",
-    )
+
+    def work(connection: Connection) -> KnownPerson | None:
+        everyone = person_records.everyone(connection)
+        found = next((x for x in everyone if made.of(x.issuer, x.subject) == pseudonym), None)
+        if found is not None:
+            _record(connection, "person.identified", (found.issuer, found.subject))
+        return found
+
+    one = in_database(config, work)
+    if one is None:
+        raise NotFound(
+            f"Nobody who was here is called {pseudonym} in the log.",
+            remedy="Another `data_dir` has another key, and so other pseudonyms.",
+        )
+    typer.echo(f"{one.subject} of {one.issuer} {one.name}".rstrip())
 
 
 @users.command()

@@ -1,6 +1,7 @@
 """`hmz-backend zoo`: look after model packages."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -9,8 +10,13 @@ import typer
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
+from sqlalchemy import Connection
 
 import napari_hmz
+from hmz_backend.audit.entry import Entry, operator
+from hmz_backend.audit.trail import append
+from hmz_backend.cli.database_work import Config, in_database
+from hmz_backend.settings import settings_path
 from hmz_backend.zoo.catalogue import Zoo
 from hmz_backend.zoo.check import Report, check_package
 from hmz_backend.zoo.datasets import fetch
@@ -125,8 +131,12 @@ def deploy(
         str,
         typer.Option(help="python: everything in Triton's Python backend; bls: network apart."),
     ] = "python",
+    config: Config = None,
 ) -> None:
-    """Write all packages as a Triton model repository."""
+    """Write all packages as a Triton model repository; with --config, the backend's trail says so.
+
+    Without one, as where an image for containers is built, no backend is known that could keep it.
+    """
     kinds: dict[str, Literal["python", "bls"]] = {"python": "python", "bls": "bls"}
     if kind not in kinds:
         raise typer.BadParameter(f"kind is one of {', '.join(kinds)}")
@@ -134,6 +144,8 @@ def deploy(
     packages = shelf.packages()
     _tell_faults(shelf)
     write_triton_repository(packages, folder, kind=kinds[kind])
+    if settings_path(config) is not None:
+        in_database(config, lambda connection: _record_deployed(connection, packages))
     typer.echo(f"{len(packages)} models in {folder}")
 
 
@@ -158,6 +170,13 @@ class Streamed:
         with run:
             run.wait()
             return np.asarray(run.array(self._card.outputs[0].name)[...])
+
+
+def _record_deployed(connection: Connection, packages: Sequence[Package]) -> None:
+    """Keep who has written which models for Triton."""
+    for card in (package.card for package in packages):
+        more = {"model_digest": card.digest}
+        append(connection, Entry("model.deployed", operator(), "", card.id, card.version, more=more))
 
 
 def _shelf(models: list[Path] | None) -> Zoo:
