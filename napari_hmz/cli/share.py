@@ -1,5 +1,7 @@
-"""`hmz share`: let others see a run, or go on with it."""
+"""`hmz share`: let others see a run, or go on with it, or use its image in runs of their own."""
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import typer
@@ -24,6 +26,14 @@ def share(
             help="read: see it and its results; continue: also stop and resume it, send its image."
         ),
     ] = "read",
+    image: Annotated[
+        bool,
+        typer.Option(
+            "--image",
+            help="Share the run's image in its place, for runs of their own; "
+            "continue: also send chunks of it.",
+        ),
+    ] = False,
     stop: Annotated[str, typer.Option(help="Share it no longer with this group or person.")] = "",
     issuer: Annotated[str, typer.Option(help="The person's issuer, if it is not yours.")] = "",
     url: options.Url = None,
@@ -33,28 +43,57 @@ def share(
 ) -> None:
     """Share a run of yours with a group or a person; then, or without --with, list its shares."""
     with connect(url, profile=profile, engine=engine) as client:
+        things = _images(client, run) if image else [_run(client, run)]
         if stop:
-            _stop(client, run, stop, issuer)
+            _stop(things, stop, issuer)
         if whom:
             group, subject = (whom, "") if _GROUP in whom else ("", whom)
-            client.share(run, group=group, subject=subject, issuer=issuer, allows=to)
-        shares = client.shares(run)
+            for thing in things:
+                thing.share(thing.id, group=group, subject=subject, issuer=issuer, allows=to)
+        shares = [share for thing in things for share in thing.shares(thing.id)]
     if json:
         typer.echo(f"[{','.join(each.model_dump_json() for each in shares)}]")
     else:
-        typer.echo("\n".join(map(_words, shares)) or f"Run {run} is shared with nobody.")
+        words = dict.fromkeys(map(_words, shares))  # those of several images are mostly the same
+        typer.echo("\n".join(words) or f"{things[0].words} is shared with nobody.")
 
 
-def _stop(client: Client, run: str, whom: str, issuer: str) -> None:
+@dataclass(frozen=True, slots=True)
+class _Thing:
+    """What is shared, and how a client does so with things of its kind."""
+
+    id: str
+    words: str
+    remedy: str
+    share: Callable[..., Share]
+    shares: Callable[[str], Sequence[Share]]
+    unshare: Callable[[str, str], None]
+
+
+def _run(client: Client, run: str) -> _Thing:
+    ways = (client.share, client.shares, client.unshare)
+    return _Thing(run, f"Run {run}", f"See `hmz share {run}`.", *ways)
+
+
+def _images(client: Client, run: str) -> list[_Thing]:
+    """Return the images of a run, one for each input of its model."""
+    words, remedy = f"The image of run {run}", f"See `hmz share {run} --image`."
+    ways = (client.share_volume, client.volume_shares, client.unshare_volume)
+    return [_Thing(id, words, remedy, *ways) for id in client.info(run).request.volumes]
+
+
+def _stop(things: Sequence[_Thing], whom: str, issuer: str) -> None:
     meant = [
-        each
-        for each in client.shares(run)
-        if whom in (each.group, each.subject) and issuer in ("", each.issuer)
+        (thing, share)
+        for thing in things
+        for share in thing.shares(thing.id)
+        if whom in (share.group, share.subject) and issuer in ("", share.issuer)
     ]
     if not meant:
-        raise NotFound(f"Run {run} is not shared with {whom}.", remedy=f"See `hmz share {run}`.")
-    for each in meant:
-        client.unshare(run, each.id)
+        words = f"{things[0].words} is not shared with {whom}."
+        raise NotFound(words, remedy=things[0].remedy)
+    for thing, share in meant:
+        thing.unshare(thing.id, share.id)
 
 
 def _words(each: Share) -> str:

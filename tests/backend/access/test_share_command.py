@@ -52,6 +52,26 @@ def test_a_run_is_shared_listed_and_shared_no_longer(run: str) -> None:
     assert isinstance(hmz("share", run, "--stop", "bob").exception, NotFound)
 
 
+def test_the_images_of_a_run_are_shared_apart_from_it(live: LiveBackend) -> None:
+    with live.client() as http:
+        users = [User(http, np.full((20, 50, 44), n, "uint8"), (8, 16, 16)) for n in (1, 2)]
+        volumes = [user.announce().id for user in users]
+        run = users[0].start("difference", inputs={"dark": volumes[1]}).id
+    assert f"The image of run {run} is shared with nobody" in hmz("share", run, "--image").output
+    told = hmz("share", run, "--image", "--with", GROUP, "--to", "continue").output
+    assert told == f"continue  {GROUP}\n"
+    assert "shared with nobody" in hmz("share", run).output
+    with connect() as client:
+        for volume in volumes:
+            (share,) = client.volume_shares(volume)
+            assert (share.group, share.allows) == (GROUP, "continue")
+    assert len(json.loads(hmz("share", run, "--image", "--json").output)) == 2
+    assert "shared with nobody" in hmz("share", run, "--image", "--stop", GROUP).output
+    stopped = hmz("share", run, "--image", "--stop", GROUP).exception
+    assert isinstance(stopped, NotFound)
+    assert "--image" in stopped.remedy
+
+
 def test_a_sensitive_image_is_not_sent_to_a_backend_without_encrypted_disks(
     live: LiveBackend,
 ) -> None:
