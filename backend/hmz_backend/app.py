@@ -81,6 +81,7 @@ from hmz_backend.shares.rate import Rate
 from hmz_backend.shares.two_classes import TwoClasses
 from hmz_backend.stores.cache import ChunkCache
 from hmz_backend.stores.staging import StagingArea
+from hmz_backend.usage.folding import Folding
 from hmz_backend.usage.tally import Tally
 from hmz_backend.watch.watch import Watch
 from napari_hmz.errors import HmzError
@@ -304,7 +305,9 @@ async def _running(
     collector = Collector(shelf, service, database, settings.volume_ttl_s, settings.run_ttl_s)
     warming = catalogue.warm()  # reading packages takes seconds, once
     barring = service.stop_suspended(admission.people.changes())
-    chores = [asyncio.create_task(each) for each in (warming, collector.run(), barring)]
+    folding = Folding(database, settings.ledger_names_months).run()
+    running = (warming, collector.run(), barring, folding)
+    chores = [asyncio.create_task(each) for each in running]
     try:
         yield
     finally:

@@ -100,6 +100,9 @@ class Settings(BaseSettings):
     are images taken that are declared sensitive."""
     models: tuple[Path, ...] = ()
     """Folders of model packages beside the shipped ones."""
+    ledger_names_months: int = Field(default=0, ge=0)
+    """How many whole months, beside the current one, the ledger of use names persons; what is older
+    is folded into sums of the month, by model and by group; 0: for ever."""
     audit_checkpoints: Path | None = None
     """File that gets a line each hour with number and digest of the newest audit record; it should
     lie on another machine. The log has the same lines."""

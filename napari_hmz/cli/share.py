@@ -79,7 +79,7 @@ def _images(client: Client, run: str) -> list[_Thing]:
     """Return the images of a run, one for each input of its model."""
     words, remedy = f"The image of run {run}", f"See `hmz share {run} --image`."
     ways = (client.share_volume, client.volume_shares, client.unshare_volume)
-    return [_Thing(id, words, remedy, *ways) for id in client.info(run).request.volumes]
+    return [_Thing(each, words, remedy, *ways) for each in client.info(run).request.volumes]
 
 
 def _stop(things: Sequence[_Thing], whom: str, issuer: str) -> None:

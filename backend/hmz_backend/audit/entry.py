@@ -16,6 +16,7 @@ What = Literal[
     "person.identified",
     "people.listed",
     "usage.listed",
+    "usage.folded",
     "records.read",
     "volume.created",
     "volume.removed",

@@ -176,7 +176,9 @@ def _record_deployed(connection: Connection, packages: Sequence[Package]) -> Non
     """Keep who has written which models for Triton."""
     for card in (package.card for package in packages):
         more = {"model_digest": card.digest}
-        append(connection, Entry("model.deployed", operator(), "", card.id, card.version, more=more))
+        append(
+            connection, Entry("model.deployed", operator(), "", card.id, card.version, more=more)
+        )
 
 
 def _shelf(models: list[Path] | None) -> Zoo:

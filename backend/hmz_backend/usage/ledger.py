@@ -21,6 +21,10 @@ from hmz_backend.database.writer import Operation
 from hmz_backend.usage.amount import Account, Amount
 
 KEY: Final = ("day", "issuer", "subject", "groups", "model", "version", "process")
+OF_ALL: Final = "month"
+"""In place of a process: the sum of a month that is folded, of everybody together."""
+OF_GROUP: Final = "month of a group"
+"""The same of the members of one group, or of those in none; not a part of any other sum."""
 AMOUNTS: Final = ("tiles", "voxels", "engine_us", "bytes_up", "bytes_down")
 
 
@@ -47,16 +51,17 @@ class Ledger:
 
     def _add(self, connection: Connection, *, used: Mapping[Account, Amount]) -> None:
         for account, amount in used.items():
-            text = json.dumps(sorted(account.groups))
-            groups = hashlib.sha256(text.encode()).hexdigest()[:32]
-            known = insert_if_absent(connection, UsageGroupsRow)
-            connection.execute(known.values(digest=groups, groups=text))
-            self._put(connection, account, groups, amount)
+            self.put(connection, account, amount, today())
 
-    def _put(self, connection: Connection, account: Account, groups: str, amount: Amount) -> None:
+    def put(self, connection: Connection, account: Account, amount: Amount, day: str) -> None:
+        """Add an amount to the row of an account and a day."""
+        text = json.dumps(sorted(account.groups))
+        groups = hashlib.sha256(text.encode()).hexdigest()[:32]
+        known = insert_if_absent(connection, UsageGroupsRow)
+        connection.execute(known.values(digest=groups, groups=text))
         amounts = {name: getattr(amount, name) for name in AMOUNTS}
         added = upsert(connection, UsageRow).values(
-            day=today(),
+            day=day,
             issuer=account.issuer,
             subject=account.subject,
             groups=groups,

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Row, Select, func, select
 
 from hmz_backend.database.tables import UsageGroupsRow, UsageRow
 from hmz_backend.usage.amount import Amount
-from hmz_backend.usage.ledger import AMOUNTS
+from hmz_backend.usage.ledger import AMOUNTS, OF_ALL, OF_GROUP
 
 By = Literal["person", "group", "model", "month"]
 NAMES: Final[dict[By, tuple[str, ...]]] = {
@@ -47,7 +47,7 @@ def report(connection: Connection, by: By, span: Span) -> list[tuple[Names, Amou
         "model": (UsageRow.model, UsageRow.version),
         "month": (MONTH,),
     }
-    return list(_lines(connection, _sums(columns[by], span)))
+    return list(lines(connection, _sums(columns[by], span)))
 
 
 def own_report(
@@ -56,34 +56,36 @@ def own_report(
     """Return what one person has used, by month, model and version."""
     columns = (MONTH, UsageRow.model, UsageRow.version)
     query = _sums(columns, span).where(UsageRow.issuer == issuer, UsageRow.subject == subject)
-    return list(_lines(connection, query))
+    return list(lines(connection, query))
 
 
 def _by_group(connection: Connection, span: Span) -> list[tuple[Names, Amount]]:
-    sets = {
-        digest: json.loads(groups)
-        for digest, groups in connection.execute(
-            select(UsageGroupsRow.digest, UsageGroupsRow.groups)
-        )
-    }
+    sets = known_sets(connection)
     found: dict[Names, Amount] = {}
-    query = _sums((UsageRow.groups,), span)
-    for (digest,), amount in _lines(connection, query):
+    query = _sums((UsageRow.groups,), span, but=OF_ALL)
+    for (digest,), amount in lines(connection, query):
         for group in sets[digest] or [""]:
             found[group,] = found.get((group,), Amount()) + amount
     return sorted(found.items())
 
 
-def _sums(columns: Columns, span: Span) -> Select[Any]:
+def known_sets(connection: Connection) -> dict[str, list[str]]:
+    """Return the groups of every set, by its digest."""
+    query = select(UsageGroupsRow.digest, UsageGroupsRow.groups)
+    return {digest: json.loads(groups) for digest, groups in connection.execute(query)}
+
+
+def _sums(columns: Columns, span: Span, but: str = OF_GROUP) -> Select[Any]:
     return (
         select(*columns, *SUMS)
-        .where(UsageRow.day >= span.since, UsageRow.day <= span.until)
+        .where(UsageRow.day >= span.since, UsageRow.day <= span.until, UsageRow.process != but)
         .group_by(*columns)
         .order_by(*columns)
     )
 
 
-def _lines(connection: Connection, query: Select[Any]) -> Iterator[tuple[Names, Amount]]:
+def lines(connection: Connection, query: Select[Any]) -> Iterator[tuple[Names, Amount]]:
+    """Yield what a query finds whose last columns are `SUMS`, with the names before them."""
     for row in connection.execute(query):
         yield _line(row)
 

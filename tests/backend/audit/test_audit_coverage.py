@@ -91,6 +91,7 @@ BY_ITSELF: Final[set[What]] = {
     "model.inferred",
     "volume.removed",
     "run.ended",
+    "usage.folded",
     "backend.started",
     "backend.stopped",
 }

@@ -5,6 +5,7 @@ import csv
 import io
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from sqlalchemy.exc import OperationalError
 from typer.testing import CliRunner
 
@@ -20,6 +21,7 @@ from hmz_backend.cli import app
 from hmz_backend.database.access import Database
 from hmz_backend.usage import ledger as ledgers
 from hmz_backend.usage.amount import Account, Amount
+from hmz_backend.usage.folding import fold, unfolded
 from hmz_backend.usage.ledger import Ledger
 from hmz_backend.usage.report import NAMES, By, Names, Span, own_report, report
 from hmz_backend.usage.tally import Tally
@@ -92,6 +94,19 @@ class Use(RuleBasedStateMachine):
     @rule(day=st.sampled_from(DAYS))
     def time_goes_on(self, day: str) -> None:
         self.day = max(day, self.day)
+
+    @precondition(lambda self: self.day >= "2026-11")
+    @rule()
+    def october_is_folded(self) -> None:
+        with self.database.engine.begin() as connection:
+            for month in unfolded(connection, "2026-11"):
+                fold(connection, month)
+        self.written = [
+            (replace(account, issuer="", subject=""), amount, "2026-10-01")
+            if day < "2026-11"
+            else (account, amount, day)
+            for account, amount, day in self.written
+        ]
 
     @invariant()
     def all_totals_are_exact(self) -> None:
