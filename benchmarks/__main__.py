@@ -42,6 +42,7 @@ BENCHMARKS: Mapping[str, Callable[[], Iterator[Figure]]] = {
     "memory-100": memory.hundredfold,
     "planes": planes.figures,
     "schema": schema.figures,
+    "schema-postgresql": schema.on_postgresql,
     "shares": shares.figures,
     "stitching": stitching.figures,
     "stall": stall.figures,
@@ -50,7 +51,7 @@ BENCHMARKS: Mapping[str, Callable[[], Iterator[Figure]]] = {
     "power": faults.power,
     "long": long.figures,
 }
-BY_NAME = ("faults", "long", "memory-100", "power")
+BY_NAME = ("faults", "long", "memory-100", "power", "schema-postgresql")
 """Those that take longer than all others together."""
 
 

@@ -135,14 +135,14 @@ class ProbedBackend:
 
 
 @contextmanager
-def probed_backend(folder: Path) -> Iterator[ProbedBackend]:
-    """Run a backend that keeps its things in a folder."""
+def probed_backend(folder: Path, database_url: str = "") -> Iterator[ProbedBackend]:
+    """Run a backend that keeps its things in a folder, and rows there or in another database."""
     computed = {**MODELS, (SECRET.id, SECRET.version): MODELS["copy", SECRET.version]}
     backend = LiveBackend(
         folder / "data",
         FakeEngine(computed),
         [*CARDS, SECRET],
-        {"anonymous": True, "requests_per_s": 0},
+        {"anonymous": True, "requests_per_s": 0, "database_url": database_url},
         [KnownPeople(), Anonymous()],
         PaperTriton(),
     )

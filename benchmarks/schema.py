@@ -37,6 +37,7 @@ from benchmarks.probed_backend import (
     ProbedBackend,
     probed_backend,
 )
+from hmz_backend.testing.postgres import fresh_database, postgres
 
 AnyOperation = APIOperation[Any, Any, Any, Any]
 AnyCase = Case[AnyOperation]
@@ -57,16 +58,31 @@ CHECKS: Final = [
 def figures() -> Iterator[Figure]:
     """Yield how many requests were sent, and what was wrong with the answers."""
     with tempfile.TemporaryDirectory() as folder, probed_backend(Path(folder)) as backend:
-        probe = Probe(backend)
-        for number in count():
-            if probe.sent >= REQUESTS:
-                break
-            probe.round(number)
-        print(probe.told(), end="")
-        note = f"({probe.kinds()})"
-        yield Figure("requests that were made up and sent", probe.sent, REQUESTS, "above", note)
-        for kind in KINDS:
-            yield Figure(kind, len(probe.faults[kind]), 0, "below")
+        yield from _probed(backend)
+
+
+def on_postgresql() -> Iterator[Figure]:
+    """Yield the same of a backend on PostgreSQL."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        postgres() as server,
+        fresh_database(server) as database,
+        probed_backend(Path(folder), database) as backend,
+    ):
+        yield from _probed(backend)
+
+
+def _probed(backend: ProbedBackend) -> Iterator[Figure]:
+    probe = Probe(backend)
+    for number in count():
+        if probe.sent >= REQUESTS:
+            break
+        probe.round(number)
+    print(probe.told(), end="")
+    note = f"({probe.kinds()})"
+    yield Figure("requests that were made up and sent", probe.sent, REQUESTS, "above", note)
+    for kind in KINDS:
+        yield Figure(kind, len(probe.faults[kind]), 0, "below")
 
 
 SERVER, SCHEMA, ACCESS = "server errors", "schema breaks", "access breaks"
