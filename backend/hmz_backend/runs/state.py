@@ -64,9 +64,8 @@ class StateKeeper:
         act = run_act("run.ended", self._owner, self.run, outcome=error.code)
         await self._insist("failed", act, error=to_problem(error))
 
-    async def cancel(self, error: HmzError, by: Who) -> None:
+    async def cancel(self, error: HmzError, act: Entry) -> None:
         """Enter `cancelled`, which somebody wants."""
-        act = run_act("run.cancelled", by, self.run)
         await self._insist("cancelled", act, error=to_problem(error))
 
     @property

@@ -14,10 +14,11 @@ from functools import partial
 from pathlib import Path
 from weakref import WeakValueDictionary
 
-from hmz_backend.audit.entry import BACKEND, Who
+from hmz_backend.audit.entry import BACKEND, Entry, Who
 from hmz_backend.database.lease import LeaseLost
 from hmz_backend.database.writer import Operation
 from hmz_backend.identity.protocol import Principal
+from hmz_backend.runs.act import run_act
 from hmz_backend.runs.bell import wait_for
 from hmz_backend.runs.block_worker import BlockWorker
 from hmz_backend.runs.brief import Brief
@@ -53,7 +54,8 @@ class Active:
     work: "asyncio.Task[Results] | None" = None
     task: "asyncio.Task[None] | None" = None
     driver: Driver | None = None
-    cancelled_by: Who | None = None
+    cancelled: Entry | None = None
+    """What the trail is told of who has stopped it."""
     focus: Region | None = None
 
 
@@ -141,8 +143,8 @@ class UnderWay:
         active = self._active.get(run)
         if active is None or active.work is None or active.task is None:
             return
-        if active.cancelled_by is None:  # a second blow would hit the winding up
-            active.cancelled_by = by
+        if active.cancelled is None:  # a second blow would hit the winding up
+            active.cancelled = run_act("run.cancelled", by, active.state.run)  # in this request
             active.work.cancel()
         await asyncio.wait([active.task], timeout=CANCEL_S)
 
@@ -205,7 +207,8 @@ class UnderWay:
         except asyncio.CancelledError:
             if me is not None and me.cancelling():
                 raise  # the backend stops
-            await state.cancel(_cancelled(state.run), active.cancelled_by or BACKEND)
+            act = active.cancelled or run_act("run.cancelled", BACKEND, state.run)
+            await state.cancel(_cancelled(state.run), act)
         except LeaseLost:
             raise
         except HmzError as error:
@@ -275,7 +278,7 @@ class UnderWay:
 
 
 def _is_ending(active: Active) -> bool:
-    return active.cancelled_by is not None or (active.work is not None and active.work.done())
+    return active.cancelled is not None or (active.work is not None and active.work.done())
 
 
 def _progressed(number: int, progress: Progress) -> Event:

@@ -247,15 +247,15 @@ def test_an_admin_lists_verifies_exports_and_removes(
     assert "ann of https://login.example.de (issuer)" in listed
     assert "run-3" in listed
     assert "run-1" not in done("list", "--since", "2999-01-01").stdout
-    assert "Records 1 to 3 are as they were written" in done("verify").stdout
+    assert "Records 1 to 6 are as they were written" in done("verify").stdout  # 3 were read
     exported, marks = tmp_path / "trail.jsonl", tmp_path / "marks.jsonl"
     exported.write_text(done("export").stdout)
-    assert "Records 1 to 3" in done("verify", str(exported)).stdout
+    assert "Records 1 to 6" in done("verify", str(exported)).stdout
     marks.write_text(f"2026-11-28 INFO audit checkpoint {done('checkpoint').stdout}")
     assert done("verify", "--checkpoints", str(marks)).exit_code == 0
-    assert "Removed: 3 records" in done("remove", "--before", "2999-01-01").stdout
+    assert "Removed: 7 records" in done("remove", "--before", "2999-01-01").stdout
     again = done("verify", "--checkpoints", str(marks))
-    assert "Records 4 to 4" in again.stdout
+    assert "Records 8 to 8" in again.stdout
     assert str(json.loads(marks.read_text().partition("checkpoint ")[2])["digest"]) in again.stdout
 
 
@@ -270,7 +270,7 @@ def test_an_admin_is_told_which_record_is_broken(
     marks = tmp_path / "marks.jsonl"
     marks.write_text(checkpoint_line(Mark(9, "of a longer trail")))
     result = audit(tmp_path, database_url, "verify", "--checkpoints", str(marks))
-    assert (result.exit_code, "Record 4: it is missing" in result.stderr) == (1, True)
+    assert (result.exit_code, "Record 5: it is missing" in result.stderr) == (1, True)
 
 
 @pytest.mark.parametrize("words", [["verify", "FILE"], ["verify", "--checkpoints", "FILE"]])
