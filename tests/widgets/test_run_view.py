@@ -143,3 +143,26 @@ def test_who_cannot_send_the_image_is_told_while_it_is_awaited(
     shown.view.take(Advanced(Standing("computing")))  # another machine has sent it
     assert not shown.status.message
     shown.end(qtbot)
+
+
+@pytest.mark.parametrize(
+    ("standing", "sends"),
+    [
+        (Standing("queue", position=3), True),
+        (Standing("queue", position=1), False),  # a model that loads looks like this too
+        (Standing("engine"), False),
+    ],
+)
+def test_more_of_the_image_is_sent_while_others_go_first(
+    qtbot: QtBot,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    standing: Standing,
+    sends: bool,
+) -> None:
+    seen: list[bool] = []
+    monkeypatch.setattr(FakeRun, "seen", lambda _, *, shows=True: seen.append(shows))
+    shown = Shown(tmp_path / "o.ome.zarr", in_file=False)
+    shown.view.take(Advanced(standing))
+    assert seen == ([True] if sends else [])
+    shown.end(qtbot)

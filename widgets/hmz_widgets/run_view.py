@@ -131,6 +131,8 @@ class RunView:
 
     def _advance(self, standing: Standing) -> None:
         self._status.advance(standing)
+        if standing.doing == "queue" and standing.position > 1:
+            self._seen(shows=True)  # others go first, and the link is free meanwhile
         if standing.lack != self._lack:
             self._lack = standing.lack
             self._status.note([*self._warnings, *([self._lack] if self._lack else [])])
