@@ -18,7 +18,14 @@ from napari_hmz.results import PROVENANCE_KEY
 from napari_hmz.run_list import lacks_image
 from napari_hmz.run_sources import RunSources
 from napari_hmz.schema import ENDED, RunRequest, VolumeRequest
-from napari_hmz.sources import Origin, Source, open_source, reopen
+from napari_hmz.sources import (
+    ChannelPart,
+    Origin,
+    Source,
+    open_parts,
+    open_source,
+    reopen,
+)
 
 RESUMABLE = frozenset({"cancelled", "failed"})
 """How a run has ended that can be resumed."""
@@ -113,7 +120,8 @@ def given_image(
     Parameters
     ----------
     thing
-        What `open_source` opens; of levels, the one of the volume's extents is taken.
+        What `open_source` opens; of levels, the one of the volume's extents is taken. A tuple of
+        `ChannelPart`: its channels.
     volume
         The run's volume: what is given is read as that was announced.
 
@@ -129,16 +137,7 @@ def given_image(
             return _reopened(
                 record.source, run.provenance.source_fingerprint, run, pieces_bytes=pieces_bytes
             )
-    source = open_source(
-        _level(thing, tuple(volume.shape[axis] for axis in volume.axes)),
-        axes=volume.axes,
-        voxel_size=volume.voxel_size,
-        units=volume.units,
-        name=volume.name,
-        dtypes=(volume.dtype,),
-        chunks=volume.chunks,
-        pieces_bytes=pieces_bytes,
-    )
+    source = _as_announced(thing, volume, pieces_bytes)
     if source.request.fingerprint == run.provenance.source_fingerprint:
         return source
     if source is not thing:
@@ -147,6 +146,22 @@ def given_image(
         f"The image that was given is not {run.provenance.source_name!r} as it was when run"
         f" {run.id} was started.",
         remedy="Give the image itself, unchanged; or run the same again with the one you have.",
+    )
+
+
+def _as_announced(thing: Any, volume: VolumeRequest, pieces_bytes: int) -> Source:  # noqa: ANN401 # as open_source
+    """Open what is given as the volume was announced."""
+    if isinstance(thing, tuple) and all(isinstance(one, ChannelPart) for one in thing):
+        return open_parts(thing, volume, pieces_bytes)
+    return open_source(
+        _level(thing, tuple(volume.shape[axis] for axis in volume.axes)),
+        axes=volume.axes,
+        voxel_size=volume.voxel_size,
+        units=volume.units,
+        name=volume.name,
+        dtypes=(volume.dtype,),
+        chunks=volume.chunks,
+        pieces_bytes=pieces_bytes,
     )
 
 
@@ -213,7 +228,7 @@ def _opened(
     try:
         for name, fingerprint in wanted.items():
             if name not in known:
-                raise _without_image(run)
+                raise _without_image(run, name)
             found[name] = _reopened(known[name], fingerprint, run, pieces_bytes=pieces_bytes)
     except HmzError:
         for each in found.values():
@@ -234,10 +249,13 @@ def _reopened(origin: Origin, fingerprint: str, run: schema.Run, *, pieces_bytes
     )
 
 
-def _without_image(run: schema.Run) -> Conflict:
+def _without_image(run: schema.Run, name: str) -> Conflict:
+    """Return what to say where the image of an input is not known; the first input has no name."""
+    told = run.provenance.inputs[name].name if name else run.provenance.source_name
+    given = "or give the image (in napari its layer, in Python `source`); "
     return Conflict(
-        f"This machine does not know where the image {run.provenance.source_name!r} of run {run.id}"
-        " is, so it cannot send what is missing of that.",
-        remedy="Attach on the machine that started the run, or give the image (in napari its layer,"
-        " in Python `source`); or run the same again with it: what was sent is not sent again.",
+        f"This machine does not know where the image {told!r} of run {run.id}"
+        f"{f' (its input {name})' if name else ''} is, so it cannot send what is missing of that.",
+        remedy=f"Attach on the machine that started the run, {'' if name else given}or run the same"
+        " again with it: what was sent is not sent again.",
     )

@@ -79,3 +79,79 @@ def test_of_a_pyramid_all_levels_are_given(image: RunImage, viewer: Untyped) -> 
     viewer.add_image([IMAGE, IMAGE[::2, ::2]], name="n", multiscale=True)
     image.suit(a_run(chunks_needed=4, chunks_held=1))
     assert [level.shape for level in image.source()] == [(12, 15), (6, 8)]
+
+
+def a_run_of_channels(*channels: int) -> Run:
+    """A run on an image of 12 x 15 with two channels, or on chosen ones of an image with more."""
+    taken = (min(channels), max(channels) + 1) if channels else (0, 2)
+    run = fake_run(region={"c": taken, "y": (0, 12), "x": (0, 15)})
+    request = run.request.model_copy(update={"channels": channels})
+    lacking = Progress(chunks_needed=4, chunks_held=1)
+    update = {"state": "running", "progress": lacking, "request": request}
+    return run.model_copy(update=update)
+
+
+def test_an_image_of_which_one_channel_was_chosen_can_send_it(
+    image: RunImage, viewer: Untyped
+) -> None:
+    layer = viewer.add_image(np.stack([IMAGE] * 3), name="n")
+    viewer.add_image(IMAGE, name="has no channels")
+    image.suit(a_run_of_channels(1))
+    assert offered(image) == ["not from here", "n"]
+    assert image.source() is layer.data
+    assert not image.stack.is_open
+
+
+def rows(image: RunImage) -> list[list[str]]:
+    boxes = [combo.native for combo in image.stack._combos]
+    return [[box.itemText(place) for place in range(box.count())] for box in boxes]
+
+
+def test_layers_that_were_the_channels_are_asked_for_one_by_one(
+    image: RunImage, viewer: Untyped
+) -> None:
+    first = viewer.add_image(IMAGE, name="n", scale=(2, 2))
+    image.suit(a_run_of_channels())
+    assert image.native.isHidden()  # one is too few
+    more = viewer.add_image(np.stack([IMAGE] * 3), name="more")
+    viewer.add_image(IMAGE[1:], name="other")
+    assert not image.native.isHidden()
+    words = ["not from here", "n", "more, channel 1", "more, channel 2", "more, channel 3"]
+    assert rows(image) == [words, words]
+    image.stack._combos[1].native.setCurrentIndex(0)
+    assert image.source() is None
+    image.stack._combos[1].native.setCurrentIndex(3)
+    image.suit(a_run_of_channels())  # the list was asked for again
+    viewer.add_image(IMAGE, name="another")
+    parts = [(part.thing, part.channel) for part in image.source()]
+    assert [channel for _, channel in parts] == [None, 1]
+    assert parts[0][0] is first.data
+    assert parts[1][0] is more.data
+    chosen = image.picture()
+    assert chosen is not None
+    assert (chosen.name, chosen.axes) == ("n", ("y", "x"))
+
+
+def test_layers_are_proposed_as_channels_where_the_first_has_the_name(
+    image: RunImage, viewer: Untyped
+) -> None:
+    viewer.add_image(IMAGE, name="cells")
+    viewer.add_image(IMAGE, name="n")
+    image.suit(a_run_of_channels())
+    first, second = image.source()
+    assert first.thing is viewer.layers["n"].data
+    assert second.thing is viewer.layers["cells"].data
+    viewer.layers["n"].name = "renamed"
+    image.suit(None)
+    image.suit(a_run_of_channels())
+    assert image.source() is None
+
+
+def test_one_image_with_all_channels_needs_no_more(image: RunImage, viewer: Untyped) -> None:
+    whole = viewer.add_image(np.stack([IMAGE] * 2), name="n")
+    image.suit(a_run_of_channels())
+    assert image.source() is whole.data
+    assert not image.stack.is_open
+    image.choice.native.setCurrentIndex(0)
+    assert image.stack.is_open  # its channels may have been taken one by one
+    assert image.source() is None

@@ -81,15 +81,43 @@ def has_name_of(layer: Any, run: Run) -> bool:  # noqa: ANN401 # napari is untyp
 
 def can_be_image(layer: Any, run: Run) -> bool:  # noqa: ANN401 # napari is untyped here
     """Return whether a layer can be the image of a run, by type and extents."""
+    return isinstance(layer, Image) and _fits(finest(layer).shape, run, tuple(run.plan.region))
+
+
+def channels_of_image(layer: Any, run: Run) -> tuple[int | None, ...]:  # noqa: ANN401 # napari is untyped here
+    """Return which channels of a layer can be one of the image of a run, by type and extents.
+
+    None stands for the whole of a layer that has no channels; empty: there are none.
+    """
     if not isinstance(layer, Image):
-        return False
-    axes: Axes = tuple(run.plan.region)
+        return ()
+    axes: Axes = tuple(axis for axis in run.plan.region if axis != "c")
     shape = finest(layer).shape
+    if _fits(shape, run, axes):
+        return (None,)
+    place = channel_place(layer, run)
+    return () if place is None else tuple(range(shape[place]))
+
+
+def channel_place(layer: Any, run: Run) -> int | None:  # noqa: ANN401 # napari is untyped here
+    """Return which axis of a layer holds its channels, if all others are those of a run's image."""
+    axes: Axes = tuple(axis for axis in run.plan.region if axis != "c")
+    shape = finest(layer).shape
+    places = range(len(shape)) if len(shape) == len(axes) + 1 else ()
+    return next((at for at in places if _fits((*shape[:at], *shape[at + 1 :]), run, axes)), None)
+
+
+def _fits(shape: tuple[int, ...], run: Run, axes: Axes) -> bool:
+    """Return whether an array of these axes can be the image, or one of its channels.
+
+    Of an axis that was taken whole the plan knows the extent; of channels that were chosen, and of
+    a part that was asked for, only the end.
+    """
     if len(shape) != len(axes):
         return False
-    whole = set(axes) - set(run.request.region)
+    parts = set(run.request.region) | ({"c"} if run.request.channels else set())
     ends = {axis: run.plan.region[axis][1] for axis in axes}
     return all(
-        size == ends[axis] if axis in whole else size >= ends[axis]
+        size >= ends[axis] if axis in parts else size == ends[axis]
         for axis, size in zip(axes, shape, strict=True)
     )
