@@ -20,6 +20,10 @@ from benchmarks.memory import started
 from benchmarks.window import MODEL, Asked, Seen
 
 BAR_MS = 50.0
+BESIDE_BAR_MS = 75.0
+"""Software draws the window on the same cores, which takes most of `BAR_MS` by itself: an engine
+that fills them may make that half as long again. With a graphics card, or an engine elsewhere,
+`BAR_MS` counts."""
 PLANE = Asked(2, (64, 2048, 2048), (64, 128, 128), per_s=25.0)
 COMPUTED = Asked(2, (64, 2048, 2048), (1, 512, 512), per_s=0.0)
 VOLUME = Asked(3, (256, 256, 256), (64, 64, 64), per_s=8.0, zoom=0.2)
@@ -62,7 +66,7 @@ def computed() -> Iterator[Figure]:
             backend.stop()
     yield Figure(
         f"2-D, 64 x 2048²: longest stall while {MODEL} computes on the same cores, ms",
-        plane.stalls_ms[0], BAR_MS, "below",
+        plane.stalls_ms[0], BESIDE_BAR_MS, "below",
         f"({plane.drawn} drawings in {plane.seconds:.0f} s; the ten longest "
         f"{', '.join(f'{ms:.0f}' for ms in plane.stalls_ms[:10])}; "
         f"napari by itself: {alone(plane)})",
