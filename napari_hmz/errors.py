@@ -510,7 +510,7 @@ class LocalBackendStopped(HmzError):
 
     code = "local-backend-stopped"
     title = "The local backend does not run"
-    default_remedy = "Press Start; any `hmz` command starts it by itself."
+    default_remedy = "Press Start (in a shell: any `hmz` command starts it by itself)."
 
 
 class InternalError(HmzError):

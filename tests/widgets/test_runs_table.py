@@ -45,9 +45,15 @@ def test_the_same_runs_change_in_place(qtbot: QtBot) -> None:
     assert table.show([going(5), a_row("r2")])
     with qtbot.waitSignal(table.dataChanged), qtbot.assertNotEmitted(table.modelReset):
         assert not table.show([going(6), a_row("r2")])
-    assert texts(table, 0)[2] == "6 %, computing"
+    assert texts(table, 0)[2] == "6 %"
     with qtbot.assertNotEmitted(table.dataChanged):
         table.show([going(6), a_row("r2")])
+
+
+def test_what_a_run_waits_for_stands_beside_how_far_it_is() -> None:
+    table, can = RunsTable(), frozenset({"attach", "cancel"})
+    table.show([a_row(percent=6, state="waiting for the image", actions=can)])
+    assert texts(table, 0)[2] == "6 %, waiting for the image"
 
 
 def test_a_tooltip_shows_what_strangers_wrote_as_it_is_written() -> None:

@@ -14,7 +14,7 @@ from hmz_widgets.status import (
     result_line,
     standing_line,
 )
-from napari_hmz.errors import HmzError, QuotaExceeded, VoxelSizeMismatch
+from napari_hmz.errors import HmzError, LocalBackendStopped, QuotaExceeded, VoxelSizeMismatch
 from napari_hmz.live import Ended, perform
 from napari_hmz.schema import ModelCard, OutputResult, Run
 from napari_hmz.standing import Standing
@@ -79,6 +79,7 @@ def test_errors_come_with_remedy_and_request() -> None:
     error = QuotaExceeded("Full.", request_id="r-1")
     assert error_text(error) == f"⚠ Full.\n{error.remedy}\nRequest r-1"
     assert error_text(HmzError("Oh.")) == "⚠ Oh."
+    assert error_text(LocalBackendStopped("It stands still.")) == "⚠ It stands still.\nPress Start."
 
 
 def test_options_of_the_shell_are_left_out() -> None:

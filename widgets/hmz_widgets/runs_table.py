@@ -7,6 +7,7 @@ from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt
 
 from hmz_widgets.plain_text import plain_tooltip
 from napari_hmz.run_list import RunRow
+from napari_hmz.standing import WORDS
 
 TITLES = ("Volume", "Model", "State", "Started", "From")
 _PARENT = QModelIndex()
@@ -69,8 +70,10 @@ class RunsTable(QAbstractTableModel):  # type: ignore[misc] # Qt has no types th
 
 
 def _cells(row: RunRow) -> tuple[str, ...]:
-    going = "cancel" in row.actions
-    state = f"{row.percent} %, {row.state}" if going and row.percent else row.state
+    going, state = "cancel" in row.actions, row.state
+    if going and row.percent:  # a number alone: it computes, as it should; the column is narrow
+        is_plain = state == WORDS["computing"]
+        state = f"{row.percent} %" if is_plain else f"{row.percent} %, {state}"
     model = row.model.partition(" ")[0]  # the version is told beside
     return (row.volume, model, state, row.age, row.started_by.removeprefix("the "))
 

@@ -19,8 +19,8 @@ from napari_hmz.standing import Standing
 SECONDS_PER_MINUTE = 60
 PAUSE_MS = 250
 """Between two standings that are shown: any change has the whole window drawn again."""
-SHELL_OPTION = re.compile(r"\s*\(--[\w-]+\)")
-"""Remedies name the shell's option in brackets, which means nothing in a window."""
+FOR_SHELLS = re.compile(r"\s*\((?:--[\w-]+|in a shell:[^)]*)\)")
+"""Remedies say in brackets what is to be typed in a shell, which means nothing in a window."""
 _FIGURES = ("blocks", "to send", "to fetch", "memory", "time", "queue")
 _UPLOADING = frozenset({"link", "reading"})
 
@@ -189,7 +189,7 @@ def result_line(run: Run) -> str:
 
 def error_text(error: HmzError) -> str:
     """Return an error with its remedy, and the number that the backend's admin will ask for."""
-    lines = [f"⚠ {error.detail}", SHELL_OPTION.sub("", error.remedy)]
+    lines = [f"⚠ {error.detail}", FOR_SHELLS.sub("", error.remedy)]
     if error.request_id:
         lines.append(f"Request {error.request_id}")
     return "\n".join(line for line in lines if line)
