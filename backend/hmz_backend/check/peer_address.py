@@ -47,7 +47,7 @@ class PeerAddress:
         here_url = url_here(self.settings.host, self.settings.port)
         for _ in range(LOOKS):
             there, here = _part(self.settings.peer_url), _part(here_url)
-            if there == here:
+            if {there, here} != {Part.LEADS, Part.STANDS_BY}:
                 break
         return [_judged(there, here, f"{self.settings.host}:{self.settings.port}")]
 
