@@ -11,6 +11,10 @@ from hmz_backend.identity.protocol import Credential, Principal
 from napari_hmz.errors import NotSignedIn, ScopeMissing, Suspended
 from napari_hmz.schema import Scope
 
+A_NAME = (
+    "Sign in (`hmz login`); or make up a name that nobody can guess, and keep it to see your runs"
+    " again: HMZ_TOKEN=anonymous_ and 22 random letters or more."
+)
 LOOKING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -68,5 +72,8 @@ class Admission:
 
 
 def _check_scope(principal: Principal, scope: Scope) -> None:
-    if scope not in principal.scopes:
-        raise ScopeMissing(f"The credential is not good for this: it lacks the scope {scope}.")
+    if scope in principal.scopes:
+        return
+    if principal.credential == "anonymous" and scope == "run":
+        raise ScopeMissing("Who has not signed in may look around only.", remedy=A_NAME)
+    raise ScopeMissing(f"The credential is not good for this: it lacks the scope {scope}.")

@@ -75,6 +75,7 @@ def test_a_visitor_looks_around_and_runs_nothing(http: httpx.Client) -> None:
     for path in (wire.RUNS, wire.VOLUMES, wire.PLANS, wire.TOKENS):
         answer = http.post(path, json={"name": "x"})
         assert (answer.status_code, answer.json()["code"]) == (403, "scope-missing")
+    assert "HMZ_TOKEN=anonymous_" in http.post(wire.RUNS, json={}).json()["remedy"]
 
 
 def test_a_visitor_may_have_a_tile_computed_where_the_model_is_public(
