@@ -12,6 +12,7 @@ from typing import Final
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from hmz_backend.routes.gate import SAFE
+from hmz_backend.routes.problems import for_kserve
 from napari_hmz.errors import RequestError, RequestMalformed, RequestTooLarge
 from napari_hmz.schema import to_problem, wire
 
@@ -62,7 +63,8 @@ class BoundedHttp(HttpToolsProtocol):
         super().on_headers_complete()
 
     def _refuse(self, error: RequestError) -> None:
-        problem = to_problem(error, token_hex(8))
+        # Which protocol it was to be is not known: clients of either can read this.
+        problem = for_kserve(to_problem(error, token_hex(8)))
         body = problem.model_dump_json().encode()
         headers = {
             "Content-Type": wire.PROBLEM_TYPE,

@@ -9,6 +9,7 @@ import pytest
 
 from hmz_backend import bounded_http
 from hmz_backend.routes.gate import MOST_HEAD_BYTES
+from hmz_backend.routes.problems import KServeProblem
 from hmz_backend.testing.cards import CARDS, MODELS
 from hmz_backend.testing.fake_engine import FakeEngine
 from hmz_backend.testing.live_backend import LiveBackend
@@ -54,13 +55,14 @@ def test_a_head_that_does_not_end_is_cut_off(backend: LiveBackend, begun: bytes)
     assert httpx.get(backend.url + wire.HEALTH).status_code == 200
 
 
-def test_what_is_no_http_is_answered_as_a_problem(backend: LiveBackend) -> None:
+@pytest.mark.parametrize("path", [wire.HEALTH, f"{wire.KSERVE}/health/live"])
+def test_what_is_no_http_is_answered_as_a_problem(backend: LiveBackend, path: str) -> None:
     with connected(backend) as opened:
-        opened.sendall(b"GET /v1/health HTTP/1.1\r\nTransfer-Encoding: +[#H\r\n\r\n")
+        opened.sendall(f"GET {path} HTTP/1.1\r\nTransfer-Encoding: +[#H\r\n\r\n".encode())
         with opened.makefile("rb") as file:
             head, _, body = file.read().partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 400 ")
-    assert Problem.model_validate_json(body).code == "request-malformed"
+    assert KServeProblem.model_validate_json(body).code == "request-malformed"
     assert b"nosniff" in head
 
 

@@ -33,6 +33,12 @@ class KServeProblem(Problem):
     error: str
 
 
+def for_kserve(problem: Problem) -> KServeProblem:
+    """Return a problem with what clients of KServe's protocol look for."""
+    error = f"{problem.detail} {problem.remedy}".strip()
+    return KServeProblem(**problem.model_dump(), error=error)
+
+
 def problem_response(problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
     """Return a problem as the wire has it."""
     return Response(
@@ -73,8 +79,7 @@ def _answer(
 ) -> Response:
     """Answer as the path's protocol has it: KServe's clients look for `error`."""
     if request.url.path.startswith(wire.KSERVE):
-        error = f"{problem.detail} {problem.remedy}".strip()
-        problem = KServeProblem(**problem.model_dump(), error=error)
+        problem = for_kserve(problem)
     return problem_response(problem, headers)
 
 
