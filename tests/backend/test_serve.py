@@ -25,6 +25,7 @@ from napari_hmz.errors import SettingsInvalid
 from napari_hmz.schema import wire
 
 COMMAND = [sys.executable, "-m", "hmz_backend", "serve"]
+PATIENT = {"HMZ_BACKEND_STOP_PATIENCE_S": "90"}  # what is held up is far later than a busy machine
 
 
 def environment(tmp_path: Path) -> dict[str, str]:
@@ -37,7 +38,7 @@ def served(tmp_path: Path, *more: str) -> Iterator[tuple[dict[str, Any], "subpro
     handshake = tmp_path / "handshake.json"
     command = [*COMMAND, "--port", "0", "--handshake", str(handshake), *more]
     process = subprocess.Popen(
-        command, env=environment(tmp_path), stderr=subprocess.PIPE, text=True
+        command, env=environment(tmp_path) | PATIENT, stderr=subprocess.PIPE, text=True
     )
     try:
         end_s = time.monotonic() + 90
@@ -108,9 +109,9 @@ def test_open_streams_do_not_hold_it_up(tmp_path: Path) -> None:
             time.sleep(0.5)  # the stream is open by then, or opens too late to matter
             told_s = time.monotonic()
             process.send_signal(signal.SIGTERM)
-            process.communicate(timeout=30)
+            process.communicate(timeout=120)
             follower.join(30)
-        assert time.monotonic() - told_s < 8
+        assert time.monotonic() - told_s < 60
         assert ended
 
 
