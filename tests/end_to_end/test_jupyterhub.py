@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,16 @@ def test_check_finds_the_hub_and_the_way_through_its_proxy_right(hub: Hub) -> No
     assert (found.level, "/hub/api" in found.remedy) == ("wrong", True)
 
 
+def uncut(url: str, token: str) -> httpx.Response:
+    """Ask until the proxy lets the answer through: it cuts what a busy machine is late with."""
+    end_s = time.monotonic() + 60
+    while True:
+        try:
+            return httpx.get(url, headers={"Authorization": f"Bearer {token}"}, timeout=30)
+        except httpx.RemoteProtocolError:
+            assert time.monotonic() < end_s
+
+
 def test_who_is_known_to_the_hub_and_may_not_use_the_service_is_refused(hub: Hub) -> None:
     url = f"{hub.url}/services/hmz{wire.RUNS}"
     for token, status in [
@@ -82,7 +93,7 @@ def test_who_is_known_to_the_hub_and_may_not_use_the_service_is_refused(hub: Hub
         (hub.user_token("bob", "read:users:name!user=bob"), 401),
         ("nobody's", 401),
     ]:
-        answer = httpx.get(url, headers={"Authorization": f"Bearer {token}"})
+        answer = uncut(url, token)
         assert answer.status_code == status, answer.text
 
 
@@ -119,6 +130,6 @@ def _until_done(events: Iterator[ServerEvent]) -> Iterator[ServerEvent]:
 def test_a_person_s_own_server_answers_its_person_alone(hub: Hub) -> None:
     address = hub.start_server("alice")
     for name, status in [("alice", 200), ("bob", 401)]:
-        headers = {"Authorization": f"Bearer {hub.user_token(name)}"}
-        assert httpx.get(f"{address}{wire.MODELS}", headers=headers).status_code == status
+        answer = uncut(f"{address}{wire.MODELS}", hub.user_token(name))
+        assert answer.status_code == status, answer.text
     hub.stop_server("alice")
