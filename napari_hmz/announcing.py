@@ -21,6 +21,11 @@ def announce(
     return first, others
 
 
+def ids_of(volumes: Mapping[str, Volume]) -> dict[str, str]:
+    """Return what a request for a run calls volumes, by the inputs that they feed."""
+    return {name: volume.id for name, volume in volumes.items()}
+
+
 def add_statistics(
     http: Http, card: ModelCard, sources: RunSources, volumes: tuple[Volume, Mapping[str, Volume]]
 ) -> None:

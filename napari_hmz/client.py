@@ -19,7 +19,7 @@ from typing import Any, Self, Unpack
 from pydantic import SecretStr
 
 from napari_hmz import errors, schema
-from napari_hmz.announcing import add_statistics, announce
+from napari_hmz.announcing import add_statistics, announce, ids_of
 from napari_hmz.auth import Ask, SignIns
 from napari_hmz.calls import Calls
 from napari_hmz.connection import reach
@@ -150,7 +150,7 @@ class Client(Calls):
         card = self.model(model, options.get("version"))
         sources = opened_for(card, source, inputs, self._opened)
         volume, others = announce(self._http, sources, options)
-        request = run_request(card, volume, options, inputs=others)
+        request = run_request(card, volume.id, options, inputs=ids_of(others))
         planned = self._http.ask(wire.PLANS, request, Plan)
         return self._forecast(planned, sources.first, output, with_image=with_image)
 
@@ -196,7 +196,7 @@ class Client(Calls):
         for origin in (opened.origin, *sources.origins.values()) if output is not None else ():
             refuse_own_image(Path(str(output)), origin.address if origin else None)
         volume, others = announce(self._http, sources, options)
-        request = run_request(card, volume, options, self._started_by, others)
+        request = run_request(card, volume.id, options, self._started_by, ids_of(others))
         if output is not None and left is not None:
             return self._go_on(left, request, sources, Path(output), with_image=with_image)
         planned = self._http.ask(wire.PLANS, request, Plan)  # before statistics read the image

@@ -14,7 +14,6 @@ from napari_hmz.schema import (
     RunRequest,
     Starter,
     Urgency,
-    Volume,
     VolumeRequest,
 )
 from napari_hmz.sources.protocol import Source
@@ -69,17 +68,17 @@ def announcement(source: Source, options: RunOptions) -> VolumeRequest:
 
 def run_request(
     card: ModelCard,
-    volume: Volume,
+    volume: str,
     options: RunOptions,
     started_by: Starter = "api",
-    inputs: Mapping[str, Volume] | None = None,
+    inputs: Mapping[str, str] | None = None,
 ) -> RunRequest:
     """Return the request for a run of the card's version.
 
     Parameters
     ----------
-    inputs
-        The volumes of the model's other inputs, by their names.
+    volume, inputs
+        The ids of the volumes: of the first input's, and of the others' by their names.
 
     Raises
     ------
@@ -96,8 +95,8 @@ def run_request(
         return RunRequest(
             model=card.id,
             version=card.version,
-            volume=volume.id,
-            inputs={name: other.id for name, other in (inputs or {}).items()},
+            volume=volume,
+            inputs=dict(inputs or {}),
             region=dict(options.get("region") or {}),
             parameters=dict(options.get("parameters") or {}),
             outputs=tuple(options.get("outputs") or ()),

@@ -16,8 +16,16 @@ from napari_hmz.errors import Conflict, HmzError, OutputExists
 from napari_hmz.record import RunRecord
 from napari_hmz.results import PROVENANCE_KEY
 from napari_hmz.run_list import lacks_image
+from napari_hmz.run_options import RunOptions, run_request
 from napari_hmz.run_sources import RunSources
-from napari_hmz.schema import ENDED, RunRequest, VolumeRequest
+from napari_hmz.schema import (
+    ENDED,
+    ModelCard,
+    Provenance,
+    RunRequest,
+    VolumeRequest,
+    resolve_parameters,
+)
 from napari_hmz.sources import (
     ChannelPart,
     Origin,
@@ -47,6 +55,44 @@ def unfinished_run(path: Path) -> str | None:
         return None  # nothing there, or not of ours
 
 
+def is_result_of(
+    path: Path, card: ModelCard, image: VolumeRequest, options: RunOptions, *, with_image: bool
+) -> bool:
+    """Return whether the whole result of this very request lies at `path`.
+
+    Parameters
+    ----------
+    image
+        What would be announced of the model's first input; the others are not compared.
+    """
+    try:
+        own = json.loads((path.expanduser() / "zarr.json").read_bytes())["attributes"][
+            PROVENANCE_KEY
+        ]
+        made = Provenance.model_validate(own["provenance"])
+        before = RunRequest.model_validate(own["request"])
+        if own["complete"] is not True:
+            return False
+    except (OSError, ValueError, LookupError, TypeError):
+        return False  # nothing there, or not of ours
+    asked = run_request(card, before.volume, options)
+    values, _ = resolve_parameters(card.parameters, asked.parameters)
+    same: dict[str, object] = {
+        "parameters": {},
+        "inputs": {},
+    }  # each way to say the same parameters is one request
+    return (
+        asked.substance.model_copy(update=same) == before.substance.model_copy(update=same)
+        and values == made.parameters
+        and (card.digest, image.fingerprint) == (made.model_digest, made.source_fingerprint)
+        and with_image == _has_image(path)
+    )
+
+
+def _has_image(path: Path) -> bool:
+    return (path.expanduser() / "0" / "zarr.json").is_file()
+
+
 def check_same(path: Path, run: schema.Run, request: RunRequest, *, with_image: bool) -> None:
     """Refuse to go on with the run whose unfinished output lies at `path`, unless it is the same.
 
@@ -61,7 +107,7 @@ def check_same(path: Path, run: schema.Run, request: RunRequest, *, with_image: 
         for name in RunRequest.model_fields
         if getattr(now, name) != getattr(before, name)
     ]
-    if with_image != (path.expanduser() / "0" / "zarr.json").is_file():
+    if with_image != _has_image(path):
         names.append("the copy of the image")
     if names:
         raise OutputExists(

@@ -9,6 +9,7 @@ import sys
 import typer
 
 from napari_hmz.cli.attach import attach
+from napari_hmz.cli.batch import batch
 from napari_hmz.cli.cancel import cancel
 from napari_hmz.cli.demo import demo
 from napari_hmz.cli.exits import exit_code, show_error
@@ -32,6 +33,7 @@ for command in (
     show,
     plan,
     run,
+    batch,
     runs,
     attach,
     cancel,

@@ -24,14 +24,21 @@ class ImageWords:
     voxel_size: str | None
     beside: Sequence[str] | None = None
 
-    def open(self, card: ModelCard) -> Source:
-        """Open the image in a data type that the model takes, with what stands beside it."""
-        if not self.beside:
-            return self._open_one(self.source, card)
-        files = [self.source, *self.beside]
-        return open_stacked([partial(self._open_one, file, card, len(files)) for file in files])
+    def open(self, card: ModelCard, together: int = 1) -> Source:
+        """Open the image in a data type that the model takes, with what stands beside it.
 
-    def _open_one(self, source: str, card: ModelCard, together: int = 1) -> Source:
+        Parameters
+        ----------
+        together
+            How many such images are open at the same time, and share the memory.
+        """
+        if not self.beside:
+            return self._open_one(self.source, card, together)
+        files = [self.source, *self.beside]
+        together *= len(files)
+        return open_stacked([partial(self._open_one, file, card, together) for file in files])
+
+    def _open_one(self, source: str, card: ModelCard, together: int) -> Source:
         sizes = words.by_axis(self.voxel_size, float, "--voxel-size")
         units: dict[AxisName, str] = dict.fromkeys(sizes, "micrometer")
         return open_source(

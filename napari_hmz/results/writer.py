@@ -352,6 +352,7 @@ def _provenance(run: Run, *, is_complete: bool) -> dict[str, Any]:
         "run": run.id,
         "state": run.state,
         "complete": is_complete,
+        "request": run.request.model_dump(mode="json"),
         "provenance": run.provenance.model_dump(mode="json"),
         "results": [result.model_dump(mode="json") for result in run.results],
         "error": None if run.error is None else run.error.model_dump(mode="json"),

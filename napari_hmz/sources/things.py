@@ -87,13 +87,20 @@ def _of_address(address: str, axes: Sequence[str] | None, level: int) -> Image:
         return open_tiff(path, axes=axes, level=level)
     if lowered.endswith(".npy"):
         return _of_npy(path, axes)
-    raise SourceUnreadable(f"Files such as {path.name} are not read.")
+    raise SourceUnreadable(
+        f"Files such as {path.name} are not read.",
+        remedy="Save it as OME-Zarr or OME-TIFF first, in Fiji or with bioformats2raw, say; zarr,"
+        " OME-Zarr, TIFF, HDF5, NeXus and npy are read.",
+    )
 
 
 def _of_folder(path: Path, inner: str, axes: Sequence[str] | None, level: int) -> Image:
     below = path / inner.strip("/")
     if path.is_dir() and not is_zarr_folder(below):
-        raise SourceUnreadable(f"{below} is neither a zarr array nor a zarr group.")
+        raise SourceUnreadable(
+            f"{below} is a folder, and neither a zarr array nor a zarr group.",
+            remedy="Name one image; `hmz batch` takes all images of a folder.",
+        )
     return open_zarr(str(below), level=level, axes=axes)
 
 

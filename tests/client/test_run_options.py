@@ -22,7 +22,7 @@ def test_a_stream_is_asked_for_with_the_announcement() -> None:
     assert announcement(source, RunOptions()) == source.request
     asked = announcement(source, RunOptions(stream=True))
     assert asked == source.request.model_copy(update={"mode": "stream"})
-    assert run_request(CARD, VOLUME, RunOptions(stream=True)) == run_request(CARD, VOLUME, {})
+    assert run_request(CARD, VOLUME.id, RunOptions(stream=True)) == run_request(CARD, VOLUME.id, {})
 
 
 def test_every_option_arrives_in_the_request() -> None:
@@ -37,7 +37,7 @@ def test_every_option_arrives_in_the_request() -> None:
         ignore_voxel_size=True,
         urgency="interactive",
     )
-    request = run_request(CARD, VOLUME, options, inputs={"mask": VOLUME})
+    request = run_request(CARD, VOLUME.id, options, inputs={"mask": VOLUME.id})
     assert request.model_dump(exclude={"model", "version", "volume", "started_by"}) == {
         "inputs": {"mask": VOLUME.id},
         "region": {"z": (1, 3)},
@@ -55,10 +55,10 @@ def test_every_option_arrives_in_the_request() -> None:
 def test_a_misspelt_option_is_named() -> None:
     misspelt: Any = {"paramters": {"diameter": 12}}
     with pytest.raises(TypeError, match="paramters"):
-        run_request(CARD, VOLUME, misspelt)
+        run_request(CARD, VOLUME.id, misspelt)
 
 
 def test_an_option_of_the_wrong_type_is_explained() -> None:
     wrong: Any = {"block": {"y": "many"}}
     with pytest.raises(RequestError, match=r"block\.y"):
-        run_request(CARD, VOLUME, wrong)
+        run_request(CARD, VOLUME.id, wrong)

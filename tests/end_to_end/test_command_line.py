@@ -116,6 +116,31 @@ def test_tiff_with_axes_region_and_voxel_size(
     np.testing.assert_array_equal(written(tmp_path / "out.zarr"), wanted)
 
 
+def test_a_batch_does_what_it_can_and_the_same_again_the_rest(
+    hmz: Shell, blobs: MakeBlobs, labels_of: Callable[..., Array], written: Callable[[Path], Array],
+    tmp_path: Path,
+) -> None:  # fmt: skip # the fixtures in one row
+    folder, image = tmp_path / "my images", blobs(48, 48)
+    folder.mkdir()
+    for name in ("a", "b ü", "c"):
+        np.save(folder / f"{name}.npy", image)
+    (folder / "b ü.npy").write_bytes(b"broken")
+    words = ("batch", "components-2d", folder, "--to", "out", "-p", "threshold=36000")
+    first = hmz(*words)
+    assert first.returncode == 1
+    assert "2 done now" in first.stdout
+    assert "b ü.npy" in first.stdout
+    assert "source-unreadable" in first.stdout
+    np.testing.assert_array_equal(written(tmp_path / "out/a.ome.zarr"), labels_of(image))
+    np.save(folder / "b ü.npy", image)
+    second = hmz(*words, "--json")
+    assert second.returncode == 0, second.stderr
+    told = json.loads(second.stdout)
+    assert (told["done"], told["kept"], told["failed"]) == (1, 2, 0)
+    assert [json.loads(line)["state"] for line in second.stderr.splitlines()].count("kept") == 2
+    assert "output-exists" in hmz(*words, "-p", "threshold=9").stdout
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
