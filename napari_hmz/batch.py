@@ -26,7 +26,7 @@ from napari_hmz.run_options import RunOptions
 from napari_hmz.sources import Source, open_source
 from napari_hmz.sources.in_folder import images_in, stem
 from napari_hmz.sources.piece_cache import PIECES_BYTES
-from napari_hmz.unfinished import is_result_of
+from napari_hmz.unfinished import left_at
 
 __all__ = ["AT_ONCE", "Job", "Outcome", "images_in", "jobs_of", "run_batch"]
 
@@ -138,16 +138,24 @@ def run_batch(
     usual = partial(open_source, dtypes=card.inputs[0].dtypes, pieces_bytes=share_bytes)
 
     def begin(job: Job, source: Source) -> Run | None:
-        if is_result_of(job.output, card, source.request, options, with_image=with_image):
+        left = left_at(job.output)
+        is_asked = left is not None and left.is_asked(card, options, with_image=with_image)
+        is_new = left is None or left.provenance.source_fingerprint != source.request.fingerprint
+        if left is not None and left.is_whole and is_asked and not is_new:
             return None
+        # What a run that failed has left of an image that was mended since is worth nothing.
+        overwrite = left is not None and not left.is_whole and is_asked and is_new
         try:
-            return client.run(card.id, source, output=job.output, with_image=with_image, **options)
+            return client.run(
+                card.id,
+                source,
+                output=job.output,
+                overwrite=overwrite,
+                with_image=with_image,
+                **options,
+            )
         except errors.OutputExists as error:
-            raise errors.OutputExists(
-                f"{error.detail} It is not the result of this image with this model and these"
-                " parameters.",
-                remedy="Choose another folder for the results (--to), or remove it.",
-            ) from error
+            raise _in_the_way(error) from error
 
     crew = _Crew(jobs, opener or usual, begin)
     try:
@@ -158,6 +166,13 @@ def run_batch(
                 raise outcome.error
     finally:
         crew.stop()
+
+
+def _in_the_way(error: errors.OutputExists) -> errors.OutputExists:
+    return errors.OutputExists(
+        f"{error.detail} It is not the result of this image with this model and these parameters.",
+        remedy="Choose another folder for the results (--to), or remove it.",
+    )
 
 
 class _Crew:

@@ -329,6 +329,9 @@ class Run:
         """Return the error with how the run is gone on with, unless it says so itself."""
         if "hmz attach" in error.remedy:
             return error
+        if isinstance(error, errors.DataError):  # an image that was mended is another one
+            remedy = f"{error.remedy} Then run it anew (--overwrite)."
+            return type(error)(error.detail, remedy=remedy.strip(), request_id=error.request_id)
         way = f"{what}: once that is put right, {self._way_on} goes on with it."
         remedy = f"{error.remedy} {way}".strip()
         return type(error)(error.detail, remedy=remedy, request_id=error.request_id)

@@ -55,38 +55,45 @@ def unfinished_run(path: Path) -> str | None:
         return None  # nothing there, or not of ours
 
 
-def is_result_of(
-    path: Path, card: ModelCard, image: VolumeRequest, options: RunOptions, *, with_image: bool
-) -> bool:
-    """Return whether the whole result of this very request lies at `path`.
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What a run of ours has left at its output, whole or not."""
 
-    Parameters
-    ----------
-    image
-        What would be announced of the model's first input; the others are not compared.
-    """
+    is_whole: bool
+    request: RunRequest
+    provenance: Provenance
+    has_image: bool
+
+    def is_asked(self, card: ModelCard, options: RunOptions, *, with_image: bool) -> bool:
+        """Return whether the same is asked for now; images are not compared."""
+        now = run_request(card, self.request.volume, options)
+        values, _ = resolve_parameters(card.parameters, now.parameters)
+        apart: dict[str, object] = {
+            "parameters": {},
+            "inputs": {},
+        }  # a default may be named, or not
+        return (
+            now.substance.model_copy(update=apart)
+            == self.request.substance.model_copy(update=apart)
+            and values == self.provenance.parameters
+            and card.digest == self.provenance.model_digest
+            and with_image == self.has_image
+        )
+
+
+def left_at(path: Path) -> Left | None:
+    """Return what a run has left at `path`; none if nothing of ours is there."""
     try:
-        own = json.loads((path.expanduser() / "zarr.json").read_bytes())["attributes"][
-            PROVENANCE_KEY
-        ]
-        made = Provenance.model_validate(own["provenance"])
-        before = RunRequest.model_validate(own["request"])
-        if own["complete"] is not True:
-            return False
+        said = json.loads((path.expanduser() / "zarr.json").read_bytes())
+        own = said["attributes"][PROVENANCE_KEY]
+        return Left(
+            own["complete"] is True,
+            RunRequest.model_validate(own["request"]),
+            Provenance.model_validate(own["provenance"]),
+            _has_image(path),
+        )
     except (OSError, ValueError, LookupError, TypeError):
-        return False  # nothing there, or not of ours
-    asked = run_request(card, before.volume, options)
-    values, _ = resolve_parameters(card.parameters, asked.parameters)
-    same: dict[str, object] = {
-        "parameters": {},
-        "inputs": {},
-    }  # each way to say the same parameters is one request
-    return (
-        asked.substance.model_copy(update=same) == before.substance.model_copy(update=same)
-        and values == made.parameters
-        and (card.digest, image.fingerprint) == (made.model_digest, made.source_fingerprint)
-        and with_image == _has_image(path)
-    )
+        return None
 
 
 def _has_image(path: Path) -> bool:

@@ -1,6 +1,7 @@
 """`hmz runs`: the caller's runs."""
 
 from datetime import datetime
+from typing import Annotated
 
 import typer
 from pydantic import TypeAdapter
@@ -15,8 +16,15 @@ from napari_hmz.run_list import state_words
 from napari_hmz.schema import Run
 from napari_hmz.standing import standing_of
 
+_SHOWN = 40
+"""A batch leaves a run for each image."""
+
 
 def runs(
+    *,
+    everything: Annotated[
+        bool, typer.Option("--all", help=f"List all of them, not the newest {_SHOWN} only.")
+    ] = False,
     url: options.Url = None,
     profile: options.Profile = None,
     engine: options.Engine = None,
@@ -26,7 +34,7 @@ def runs(
 
     The last column says from where it was started: api (Python), shell or plugin (napari).
 
-    With --json, each is a document with its state, progress, plan and results.
+    With --json, all are listed: each is a document with its state, progress, plan and results.
     """
     with connect(url, profile=profile, engine=engine) as client:
         found = client.runs()
@@ -37,12 +45,14 @@ def runs(
     table.add_column("run", no_wrap=True)  # it is copied to other commands
     for name in ("state", "progress", "model", "image", "started", "by"):
         table.add_column(name)
-    for run in found:
+    for run in found if everything else found[:_SHOWN]:
         model = f"{run.plan.model} {run.plan.version}"
         image = escape(run.provenance.source_name)
         what = (model, image, started(run), run.request.started_by)
         table.add_row(run.id, state_words(run), progress(run), *what)
     show_table(table, otherwise="There is no run.")
+    if table.row_count < len(found):
+        typer.echo(f"The newest {_SHOWN} of {len(found)} runs; --all lists the others.", err=True)
 
 
 def progress(run: Run) -> str:

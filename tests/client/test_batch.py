@@ -57,6 +57,7 @@ class Scripted:
     ) -> None:
         self.failures, self.gate = failures or {}, gate
         self.begun: list[Begun] = []
+        self.replaced: list[str] = []
 
     def model(self, model: str, version: str | None) -> ModelCard:
         return CARD
@@ -64,6 +65,7 @@ class Scripted:
     def run(self, model: str, source: Source, **options: object) -> Begun:
         name = source.request.name
         self.begun.append(Begun(source, self.failures.get(name), self.gate))
+        self.replaced += [name] if options["overwrite"] else []
         return self.begun[-1]
 
 
@@ -130,14 +132,14 @@ def test_who_stops_early_leaves_the_runs_and_begins_no_other(
     assert not [one for one in threading.enumerate() if one.name.startswith("hmz-batch")]
 
 
-def write_result(job: Job, **request: object) -> None:
+def write_result(job: Job, *, is_whole: bool = True, **request: object) -> None:
     """Write what a run of this image has left, which was asked for otherwise as told."""
     source = open_source(job.image)
     run = fake_run()
     made = run.provenance.model_copy(update={"source_fingerprint": source.request.fingerprint})
     asked = run.request.model_copy(update={"version": "1", **request})
     own = {
-        "complete": True,
+        "complete": is_whole,
         "request": asked.model_dump(mode="json"),
         "provenance": made.model_dump(mode="json"),
     }
@@ -165,6 +167,21 @@ def test_the_result_of_another_image_is_not_taken_for_this_one(
     np.save(jobs[0].image, np.zeros((5, 5), np.uint8))
     found = {one.job: one.state for one in outcomes(Scripted(), jobs)}
     assert found[jobs[0]] == "done"
+
+
+def test_what_is_left_of_an_image_that_was_mended_since_is_replaced(
+    images: tuple[Path, ...], tmp_path: Path
+) -> None:
+    client, jobs = Scripted(), jobs_of(images[:4], tmp_path / "out")
+    for job, is_whole in zip(jobs, (False, False, True, False), strict=True):
+        write_result(job, is_whole=is_whole)
+    for job in jobs[1:]:
+        np.save(job.image, np.zeros((5, 5), np.uint8))
+    list(outcomes(client, jobs, parameters={"a": 1.5}))
+    assert sorted(client.replaced) == ["01.npy", "03.npy"]
+    client.replaced.clear()
+    list(outcomes(client, jobs, parameters={"a": 2.0}))  # that is for somebody to decide
+    assert not client.replaced
 
 
 def test_what_else_lies_there_is_told_with_a_way_out(

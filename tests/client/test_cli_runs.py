@@ -1,6 +1,13 @@
 """What `hmz runs` says of each run."""
 
-from napari_hmz.cli.runs import progress, started
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
+
+import pytest
+
+from napari_hmz.cli.runs import progress, runs, started
 from napari_hmz.schema import Progress, Run, RunState
 from napari_hmz.testing.fake_run import fake_run
 
@@ -21,3 +28,25 @@ def test_times_are_this_machine_s() -> None:
     run = a_run("done").model_copy(update={"created_at": "2026-01-02T03:04:05.678+00:00"})
     assert len(started(run)) == len("2026-01-02 03:04")
     assert started(run).startswith("2026-01-0")
+
+
+def test_the_newest_are_listed_and_the_others_counted(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = [a_run("done").model_copy(update={"id": f"run-{n:03}"}) for n in range(50)]
+    dated = [run.model_copy(update={"created_at": "2026-01-02T03:04:05+00:00"}) for run in found]
+
+    @contextmanager
+    def connect(*_: object, **__: object) -> Iterator[SimpleNamespace]:
+        yield SimpleNamespace(runs=lambda: dated)
+
+    monkeypatch.setattr(sys.modules[runs.__module__], "connect", connect)
+    runs()
+    told = capsys.readouterr()
+    assert "run-039" in told.out
+    assert "run-040" not in told.out
+    assert "40 of 50" in told.err
+    runs(everything=True)
+    told = capsys.readouterr()
+    assert "run-049" in told.out
+    assert not told.err

@@ -263,11 +263,10 @@ def test_an_image_that_is_damaged_on_the_disk_is_not_sent(
 def test_infinite_values_are_reported(client: Client, blobs: MakeBlobs) -> None:
     image = blobs(dtype="float32")
     image[3, 4, 5], image[6, 7, 8] = np.nan, np.inf
-    try:
-        ended = client.run("components", image, parameters=THRESHOLD).wait(60)
-    except errors.NonFiniteData:
-        return
-    assert ended.state == "done"
+    with pytest.raises(errors.NonFiniteData) as caught:
+        client.run("components", image, parameters=THRESHOLD).wait(60)
+    assert "--overwrite" in caught.value.remedy
+    assert "attach" not in caught.value.remedy  # an image that was mended is another one
 
 
 def test_an_unknown_run(client: Client) -> None:
