@@ -47,7 +47,8 @@ def create(
     try:
         request = TokenRequest.model_validate(asked)
     except ValidationError as error:
-        words = "; ".join(f"{fault['loc'][0]}: {fault['msg']}" for fault in error.errors())
+        faults = {fault["loc"][0]: fault["msg"] for fault in reversed(error.errors())}
+        words = "; ".join(f"{name}: {message}" for name, message in faults.items())
         raise RequestError(f"Such a token cannot be made: {words}.") from None
     with connect(url, profile=profile) as client:
         made = client.create_token(request)

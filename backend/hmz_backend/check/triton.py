@@ -77,7 +77,8 @@ class TritonGrpc:
         ]
         if lacking:
             words = f"Its repository lacks {', '.join(lacking)}."
-            yield wrong(words, "Write it with `hmz-backend zoo deploy`, where this Triton reads.")
+            remedy = "Write it with `hmz-backend zoo deploy --config`, where this Triton reads."
+            yield wrong(words, remedy)
         for name, card in names.items():
             if "unavailable" in state.models.get(name, "").lower():
                 words = f"{card.id} {card.version} cannot be loaded: {state.models[name]}."

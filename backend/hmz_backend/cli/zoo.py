@@ -16,7 +16,7 @@ import napari_hmz
 from hmz_backend.audit.entry import Entry, operator
 from hmz_backend.audit.trail import append
 from hmz_backend.cli.database_work import Config, in_database
-from hmz_backend.settings import settings_path
+from hmz_backend.settings import load_settings, settings_path
 from hmz_backend.zoo.catalogue import Zoo
 from hmz_backend.zoo.check import Report, check_package
 from hmz_backend.zoo.datasets import fetch
@@ -133,18 +133,22 @@ def deploy(
     ] = "python",
     config: Config = None,
 ) -> None:
-    """Write all packages as a Triton model repository; with --config, the backend's trail says so.
+    """Write packages as a Triton model repository: the shipped ones, or those of --models.
 
-    Without one, as where an image for containers is built, no backend is known that could keep it.
+    With --config, and without --models, those that this backend serves; its trail says so. Without
+    one, as where an image for containers is built, no backend is known that could keep it.
     """
     kinds: dict[str, Literal["python", "bls"]] = {"python": "python", "bls": "bls"}
     if kind not in kinds:
         raise typer.BadParameter(f"kind is one of {', '.join(kinds)}")
+    is_known = settings_path(config) is not None
+    if is_known and not models:
+        models = [shipped_models(), *load_settings(config).models]
     shelf = _shelf(models)
     packages = shelf.packages()
     _tell_faults(shelf)
     write_triton_repository(packages, folder, kind=kinds[kind])
-    if settings_path(config) is not None:
+    if is_known:
         in_database(config, lambda connection: _record_deployed(connection, packages))
     typer.echo(f"{len(packages)} models in {folder}")
 

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Literal
 
 from hmz_backend.zoo.digest import package_files
-from hmz_backend.zoo.document import named_files, read_document
+from hmz_backend.zoo.document import extension_of, named_files, read_document
 from hmz_backend.zoo.files import check_file, refuse_pickles
 from hmz_backend.zoo.package import Package, load_package
 from hmz_backend.zoo.reproduction import check_tensors, reproduce
+from hmz_backend.zoo.unread import unread
 from napari_hmz.errors import HmzError, PackageError, PackageInvalid
 
 
@@ -69,6 +70,9 @@ def check_package(folder: Path, *, run: bool = True) -> Report:
     findings.extend(_tried("tensors", lambda: check_tensors(package)))
     if run and all(finding.level != "error" for finding in findings):
         findings.extend(_tried("reproduction", lambda: _timed(package)))
+    findings.extend(
+        Finding("warning", "config.hmz", message) for message in unread(extension_of(package.rdf))
+    )
     findings.extend(Finding("warning", "card", message) for message in _wishes(package))
     return Report(folder, tuple(findings), package)
 
@@ -108,16 +112,16 @@ def _timed(package: Package) -> str:
 def _wishes(package: Package) -> Iterator[str]:
     card = package.card
     wanted = {
-        "a licence": card.licence,
-        "authors": card.authors,
-        "documentation": card.documentation,
-        "a cover picture": card.thumbnail,
-        "measured quality": card.quality,
-        "what it was trained on": card.training_data,
+        "has no licence": card.licence,
+        "has no authors": card.authors,
+        "has no documentation": card.documentation,
+        "has no cover picture": card.thumbnail,
+        "has no measured quality": card.quality,
+        "does not say what it was trained on": card.training_data,
     }
-    for what, there in wanted.items():
+    for lack, there in wanted.items():
         if not there:
-            yield f"the card has no {what.removeprefix('a ')}"
+            yield f"the card {lack}"
     for file in named_files(package.rdf):
         if not file.sha256 and not file.may_be_elsewhere:
             yield f"{file.source} has no sha256: a change of it would not be noticed"

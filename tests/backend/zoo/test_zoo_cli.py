@@ -2,7 +2,9 @@
 
 import importlib
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from hmz_backend.zoo.recipes import RECIPES, Recipe
 from napari_hmz.schema import Measurement
 
 SHELL = CliRunner()
+Edit = Callable[[Path, Callable[[dict[str, Any]], None]], None]
 COMMAND = importlib.import_module("hmz_backend.cli.zoo")  # its name is the Typer's in `cli`
 
 
@@ -74,6 +77,17 @@ def test_build_makes_and_checks_a_package(
     done = SHELL.invoke(app, ["zoo", "build", "cake", "--out", str(tmp_path / "out")])
     assert done.exit_code == 0, done.output
     assert asked == [tmp_path / "out" / "cake"]
+
+
+def test_deploy_writes_what_a_backend_serves(package: Path, edit: Edit, tmp_path: Path) -> None:
+    edit(package, lambda document: document.update(id="of-our-own"))
+    config, target = tmp_path / "backend.toml", tmp_path / "repository"
+    config.write_text(f'data_dir = "{tmp_path / "data"}"\nmodels = ["{package}"]\n')
+    done = SHELL.invoke(app, ["zoo", "deploy", str(target), "--config", str(config)])
+    assert done.exit_code == 0, done.output
+    written = [folder.name for folder in target.iterdir()]
+    assert any(name.startswith("of-our-own") for name in written)
+    assert any(name.startswith("nuclei-3d") for name in written)
 
 
 def test_deploy_writes_a_repository(package: Path, tmp_path: Path) -> None:
