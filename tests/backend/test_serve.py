@@ -17,7 +17,7 @@ import pytest
 from pydantic import SecretStr
 
 from hmz_backend.cli.chosen_identities import choose_identities
-from hmz_backend.cli.serve import check_address, chosen_token
+from hmz_backend.cli.serve import begun_in, check_address, chosen_token
 from hmz_backend.identity.shared_token import SharedToken
 from hmz_backend.settings import Settings, load_settings
 from hmz_backend.watch.watch import Watch
@@ -151,6 +151,15 @@ PEOPLE: list[dict[str, Any]] = [
     {"issuers": [{"url": "https://login.example.de", "audiences": ["hmz"]}]},
     {"jupyterhub": {"url": "https://hub.example.de/hub/api", "scope": "access:services"}},
 ]
+
+
+def test_a_data_folder_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for folder in (tmp_path / "file", tmp_path / "file" / "data"):
+        with pytest.raises(SettingsInvalid, match="file") as caught:
+            begun_in(folder)
+        assert "data_dir" in caught.value.remedy
+    assert begun_in(tmp_path / "new" / "data").of("issuer", "ann")
 
 
 @pytest.mark.parametrize("known", PEOPLE, ids=["issuer", "hub"])

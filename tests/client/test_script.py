@@ -143,7 +143,7 @@ class Listener:
     ) -> None:
         assert not overwrite
         assert not inputs
-        self.request = run_request(self.model(model, options.get("version")), VOLUME, options)
+        self.request = run_request(self.model(model, options.get("version")), VOLUME.id, options)
         self.output, self.with_image = Path(output), with_image
         raise HeardError
 

@@ -51,8 +51,7 @@ def serve(
     check_address(settings)
     token, made_up = chosen_token(settings)
     zoo = Zoo([shipped_models(), *settings.models])
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
-    pseudonyms = Pseudonyms(kept_key(settings.data_dir))
+    pseudonyms = begun_in(settings.data_dir)
     with ExitStack() as stack:
         opened = stack.enter_context(listen(settings.host, settings.port))
         settings = settings.model_copy(update={"port": opened.getsockname()[1]})
@@ -81,6 +80,25 @@ def serve(
                 typer.echo(f"token: {token.get_secret_value()}", err=True)
 
         make_server(app, settings, say_so).run([opened, *for_metrics])
+
+
+def begun_in(data_dir: Path) -> Pseudonyms:
+    """Make the data folder if need be, and return the pseudonyms that are kept there.
+
+    Raises
+    ------
+    SettingsInvalid
+        If nothing can be read or written there.
+    """
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        return Pseudonyms(kept_key(data_dir))
+    except OSError as error:
+        raise SettingsInvalid(
+            f"Nothing can be kept in the data folder {data_dir}: {error.strerror}.",
+            remedy="Give it to the backend's user, free some space, or name another one"
+            " (`data_dir`); `hmz-backend check` says more.",
+        ) from error
 
 
 def listen_for_metrics(settings: Settings) -> list[socket.socket]:
