@@ -153,6 +153,22 @@ PEOPLE: list[dict[str, Any]] = [
 ]
 
 
+@pytest.mark.parametrize("words", [["serve", "--port", "0"], ["users", "list"]])
+def test_a_database_that_cannot_be_used_is_a_sentence(tmp_path: Path, words: list[str]) -> None:
+    nowhere = {"HMZ_BACKEND_DATABASE_URL": "postgresql+psycopg://hmz@127.0.0.1:1/hmz"}
+    done = subprocess.run(
+        [*COMMAND[:-1], *words],
+        env=environment(tmp_path) | nowhere,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 1
+    assert "The database cannot be used" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_a_data_folder_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for folder in (tmp_path / "file", tmp_path / "file" / "data"):

@@ -3,7 +3,9 @@
 import sys
 
 import typer
+from sqlalchemy.exc import DBAPIError
 
+from hmz_backend.check.database import MEND, reason
 from hmz_backend.cli.audit import audit
 from hmz_backend.cli.check import check
 from hmz_backend.cli.db import db
@@ -14,7 +16,7 @@ from hmz_backend.cli.usage import usage
 from hmz_backend.cli.users import users
 from hmz_backend.cli.zoo import zoo
 from napari_hmz.cli.exits import show_error
-from napari_hmz.errors import HmzError
+from napari_hmz.errors import HmzError, SettingsInvalid
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 app.command()(serve)
@@ -34,4 +36,8 @@ def main() -> None:
         app()
     except HmzError as error:
         show_error(error, as_json=False)
+        sys.exit(1)
+    except DBAPIError as error:
+        words = f"The database cannot be used: {reason(error)}."
+        show_error(SettingsInvalid(words, remedy=MEND), as_json=False)
         sys.exit(1)

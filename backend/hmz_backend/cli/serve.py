@@ -14,6 +14,7 @@ from hmz_backend.app import build_app
 from hmz_backend.cli.chosen_engine import choose_engine
 from hmz_backend.cli.chosen_identities import choose_identities
 from hmz_backend.cli.chosen_traces import choose_traces
+from hmz_backend.database.connection import open_database
 from hmz_backend.issuers import is_loopback
 from hmz_backend.server import (
     address_of,
@@ -52,6 +53,7 @@ def serve(
     token, made_up = chosen_token(settings)
     zoo = Zoo([shipped_models(), *settings.models])
     pseudonyms = begun_in(settings.data_dir)
+    open_database(settings.database_address).dispose()  # here a fault is told in a sentence
     with ExitStack() as stack:
         opened = stack.enter_context(listen(settings.host, settings.port))
         settings = settings.model_copy(update={"port": opened.getsockname()[1]})
