@@ -20,6 +20,7 @@ from napari_hmz.cli.exits import FAILED, INTERRUPTED
 from napari_hmz.cli.request import ImageWords, RunWords
 from napari_hmz.cli.terminal import connect
 from napari_hmz.counts import counts_of
+from napari_hmz.errors import HmzError
 from napari_hmz.memory import LEAST_BYTES
 from napari_hmz.schema import to_problem
 from napari_hmz.settings import load_settings
@@ -82,13 +83,13 @@ def batch(
             **wish.options(card),
         )
         with closing(outcomes):  # after Ctrl-C the runs are left before the client is closed
-            found = _told(outcomes, len(jobs), as_json=json)
-    _sum_up(found, to, as_json=json)
+            found = told(outcomes, len(jobs), as_json=json)
+    sum_up(found, to, as_json=json)
     if any(outcome.state == "failed" for outcome in found):
         raise typer.Exit(FAILED)
 
 
-def _told(outcomes: Iterator[Outcome], total: int, *, as_json: bool) -> list[Outcome]:
+def told(outcomes: Iterator[Outcome], total: int, *, as_json: bool) -> list[Outcome]:
     """Tell each outcome as it comes, and return all of them."""
     found: list[Outcome] = []
     try:
@@ -103,6 +104,11 @@ def _told(outcomes: Iterator[Outcome], total: int, *, as_json: bool) -> list[Out
             err=True,
         )
         raise typer.Exit(INTERRUPTED) from None
+    except HmzError:  # it would keep the others from being done, too
+        if not as_json:
+            typer.echo(f"{len(found)} of {total} images are through.", err=True)
+            typer.echo("Once this is put right, the same command does what is left:", err=True)
+        raise
     return found
 
 
@@ -169,15 +175,16 @@ def _document(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _sum_up(found: Sequence[Outcome], folder: Path, *, as_json: bool) -> None:
+def sum_up(found: Sequence[Outcome], folder: Path, *, as_json: bool) -> None:
+    """Tell on standard output how many images there were of each outcome, and what failed."""
     counts = Counter[str](outcome.state for outcome in found)
     if as_json:
         images = [_document(outcome) for outcome in found]
         numbers = {state: counts[state] for state in ("done", "kept", "failed")}
         typer.echo(json_text.dumps({**numbers, "folder": str(folder), "images": images}))
         return
-    told = {"done": "done now", "kept": "done already", "failed": "failed, tried again next time"}
-    for state, words in told.items():
+    titles = {"done": "done now", "kept": "done already", "failed": "failed, tried again next time"}
+    for state, words in titles.items():
         if counts[state]:
             typer.echo(f"{counts[state]} {words}")
     failures = [(each.job.image, each.error) for each in found if each.error is not None]
