@@ -7,7 +7,7 @@ Threads: the methods may be called from any thread. The transfers have threads o
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -16,7 +16,7 @@ import zarr
 from numpy.typing import NDArray
 
 from napari_hmz import errors, schema
-from napari_hmz.arrivals import Arrivals
+from napari_hmz.arrivals import Arrivals, Shelf
 from napari_hmz.errors import HmzError
 from napari_hmz.http import Http
 from napari_hmz.objects import ObjectTable, row_table
@@ -37,20 +37,12 @@ class RunOutput(Protocol):
     def path(self) -> Path:
         """Of the store."""
 
-    def wants(self, done: ChunkDone, /) -> bool:
-        """Return whether a chunk that is done shall be fetched."""
+    @property
+    def chunks(self) -> Shelf:
+        """Takes the chunks as they come; called from several threads."""
 
-    def take(self, chunk: FetchedChunk, /) -> None:
-        """Write a chunk; called from several threads."""
-
-    def read(self, done: ChunkDone, /) -> NDArray[Any] | None:
-        """Return a chunk that has been written; None if it has not."""
-
-    def put_table(self, table: ObjectTable, name: str, /) -> None:
-        """Write a table of a run that is done, before `finish`."""
-
-    def finish(self, run: schema.Run, /) -> None:
-        """Write what is known only at the end of a run that is done; called once."""
+    def finish(self, run: schema.Run, tables: Iterable[tuple[str, ObjectTable]], /) -> None:
+        """Write what is known only at the end of a run that is done: its tables, by name, too."""
 
 
 class Run:
@@ -92,13 +84,13 @@ class Run:
         self._finish_lock = threading.Lock()
         self._finished = False
         self._stores: dict[str, OutputStore] = {}
-        self._arrivals = None if output is None else Arrivals(output, self._is_fetched)
+        self._arrivals = None if output is None else Arrivals(output.chunks, self._is_fetched)
         self._follower = Download(
             http,
             run.id,
             run.plan.outputs if output is not None else (),
             self._arrivals.take if self._arrivals is not None else _nowhere,
-            wants=output.wants if output is not None else lambda _: False,
+            wants=output.chunks.wants if output is not None else lambda _: False,
             traffic=self.transfer,
             threads=threads,
             patience_s=patience_s,
@@ -343,9 +335,8 @@ class Run:
     def _finish(self, run: schema.Run) -> None:
         with self._finish_lock:
             if not self._finished and self._output is not None:
-                for table in run.plan.tables:
-                    self._output.put_table(self.table(table.name), table.name)
-                self._output.finish(run)
+                names = [table.name for table in run.plan.tables]
+                self._output.finish(run, ((name, self.table(name)) for name in names))
             self._finished = True
 
 

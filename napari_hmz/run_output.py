@@ -1,7 +1,7 @@
 """The results of a run as OME-Zarr on this machine: the sink of its download."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +74,7 @@ def refuse_own_image(path: Path, address: str | None) -> None:
 
 
 class OmeZarrOutput:
-    """Writes the chunks of one run as they come, and the rest at its end.
+    """The OME-Zarr of one run: takes its chunks as they come, and the rest at its end.
 
     Parameters
     ----------
@@ -104,11 +104,9 @@ class OmeZarrOutput:
     ) -> None:
         outputs = card.outputs if card is not None else ()
         self.path = path
-        self._stores_alike: dict[str, bool] = {}
-        self._is_complete = _is_complete(path, run.id)
         self._writer = (
             None
-            if self._is_complete
+            if _is_complete(path, run.id)
             else OutputWriter.prepare(
                 path,
                 run,
@@ -117,6 +115,34 @@ class OmeZarrOutput:
                 classes={output.name: output.classes for output in outputs},
             )
         )
+        self.chunks = WrittenChunks(self._writer)
+
+    def finish(self, run: Run, tables: Iterable[tuple[str, ObjectTable]], /) -> None:
+        """Write the tables as CSV, coarser levels, the image if wanted, and the provenance.
+
+        Raises
+        ------
+        DiskFull
+            If there is no space for them; what was written before stays.
+        """
+        if self._writer is not None:
+            for name, table in tables:
+                table.write_csv(self._writer.table_path(name))
+            self._writer.finish(run)
+
+
+class WrittenChunks:
+    """The chunks of one run on this machine's disk.
+
+    Parameters
+    ----------
+    writer
+        Of the store; None: it is complete, and nothing is wanted.
+    """
+
+    def __init__(self, writer: OutputWriter | None) -> None:
+        self._writer = writer
+        self._stores_alike: dict[str, bool] = {}
 
     def wants(self, done: ChunkDone, /) -> bool:
         """Return whether a chunk is final and not on the disk yet."""
@@ -148,22 +174,6 @@ class OmeZarrOutput:
         if self._writer is None or not self._writer.holds(done.output, done.region, done.digest):
             return None
         return self._writer.read(done.output, done.region)
-
-    def put_table(self, table: ObjectTable, name: str, /) -> None:
-        """Write a table as CSV into the store.
-
-        Raises
-        ------
-        DiskFull
-            If there is no space for it.
-        """
-        if self._writer is not None:
-            table.write_csv(self._writer.table_path(name))
-
-    def finish(self, run: Run, /) -> None:
-        """Write coarser levels, the image if wanted, and the provenance."""
-        if self._writer is not None:
-            self._writer.finish(run)
 
 
 def _is_complete(path: Path, run_id: str) -> bool:
