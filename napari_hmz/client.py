@@ -24,14 +24,15 @@ from napari_hmz.auth import Ask, SignIns
 from napari_hmz.calls import Calls
 from napari_hmz.connection import reach
 from napari_hmz.forecast import Forecast, check_disk, forecast
+from napari_hmz.held_outputs import HeldOutputs
 from napari_hmz.http import Http
 from napari_hmz.link_rate import LinkRates
 from napari_hmz.record import RunRecord, RunRecords
 from napari_hmz.run import Run, RunOutput, cancel_quietly
 from napari_hmz.run_options import RunOptions, held_s, run_request
-from napari_hmz.run_output import OmeZarrOutput, refuse_existing, refuse_own_image
+from napari_hmz.run_output import OutputWish
 from napari_hmz.run_sources import RunSources, opened_for
-from napari_hmz.schema import ENDED, InputSpec, Plan, RunRequest, Starter, Volume, wire
+from napari_hmz.schema import ENDED, InputSpec, ModelCard, Plan, RunRequest, Starter, wire
 from napari_hmz.schema.codecs import chunk_bytes, output_chunk_bytes
 from napari_hmz.settings import ClientSettings, load_settings
 from napari_hmz.sources import Source, open_source
@@ -41,7 +42,6 @@ from napari_hmz.unfinished import (
     Images,
     check_same,
     given_image,
-    goes_on,
     images_of,
     unfinished_run,
     unknown_run,
@@ -127,6 +127,7 @@ class Client(Calls):
         self._link = local_engine or http.url  # the own backend's port changes
         self._lock = threading.Lock()
         self._uploads = Uploads(http, settings.reconnect_s)
+        self._outputs = HeldOutputs()
         self._runs: list[Run] = []
         self._sources: list[Source] = []
 
@@ -152,7 +153,8 @@ class Client(Calls):
         volume, others = announce(self._http, sources, options)
         request = run_request(card, volume.id, options, inputs=ids_of(others))
         planned = self._http.ask(wire.PLANS, request, Plan)
-        return self._forecast(planned, sources.first, output, with_image=with_image)
+        wish = OutputWish(None if output is None else Path(output), with_image=with_image)
+        return self._forecast(planned, sources.first, wish)
 
     def run(
         self,
@@ -182,38 +184,27 @@ class Client(Calls):
 
         Raises
         ------
-        OutputExists, DiskFull
-            Before anything is sent, if there is something at `output`, or too little space.
+        OutputExists, OutputInUse, OutputUnwritable, DiskFull
+            Before anything is sent, if `output` cannot be written.
         HmzError
             Why it cannot be done, and what would help.
         """
         left = None if output is None or overwrite else unfinished_run(Path(output))
-        if output is not None and left is None:
-            refuse_existing(Path(output), overwrite=overwrite)
-        card = self.model(model, options.get("version"))
-        sources = opened_for(card, source, inputs, self._opened)
-        opened = sources.first
-        for origin in (opened.origin, *sources.origins.values()) if output is not None else ():
-            refuse_own_image(Path(str(output)), origin.address if origin else None)
-        volume, others = announce(self._http, sources, options)
-        request = run_request(card, volume.id, options, self._started_by, ids_of(others))
-        if output is not None and left is not None:
-            return self._go_on(left, request, sources, Path(output), with_image=with_image)
-        planned = self._http.ask(wire.PLANS, request, Plan)  # before statistics read the image
-        check_disk(self._forecast(planned, opened, output, with_image=with_image, sampled=False))
-        add_statistics(self._http, card, sources, (volume, others))
-        begun = self.begin(request, self._records.key(output, request))
-        self._remember(begun, sources, output, with_image=with_image)
-        if focus := options.get("focus"):
-            self._http.post(wire.focus(begun.id), schema.Focus(region=dict(focus)))
-        traffic = Traffic()
-        uploads = self._upload(begun, sources, traffic, held_s(options))  # tiles need no disk
-        writer = None
-        if output is not None:
-            image = opened if with_image else None
-            writer = OmeZarrOutput(Path(output), begun, image=image, card=card, overwrite=overwrite)
-            self._records.told(output)
-        return self._started(begun, uploads, traffic, writer)
+        with self._outputs.held(output, left) as place:
+            wish = OutputWish(place, overwrite=overwrite, with_image=with_image)
+            if left is None:
+                wish.refuse_existing()
+            card = self.model(model, options.get("version"))
+            sources = opened_for(card, source, inputs, self._opened)
+            wish.refuse_images([sources.first.origin, *sources.origins.values()])
+            volume, others = announce(self._http, sources, options)
+            request = run_request(card, volume.id, options, self._started_by, ids_of(others))
+            if place is not None and left is not None:
+                return self._go_on(left, request, sources, place, wish)
+            planned = self._http.ask(wire.PLANS, request, Plan)  # before statistics read the image
+            check_disk(self._forecast(planned, sources.first, wish, sampled=False))
+            add_statistics(self._http, card, sources, (volume, others))
+            return self._begun(request, sources, wish, card, options)
 
     def attach(
         self,
@@ -234,7 +225,8 @@ class Client(Calls):
         output
             Where to write the results; None: where the run was started with, if anywhere.
         resume
-            Let a run that was cancelled or has failed go on from what is finished of it.
+            Let a run that was cancelled or has failed go on from what is finished of it. Without
+            this and without `output`, results that another process writes are left to it.
         source
             The image, as `run` takes it, where only memory holds it or its place is not known;
             looked at only if the run goes on.
@@ -245,21 +237,22 @@ class Client(Calls):
             If the backend knows no such run.
         Conflict
             If the run needs its image, and that has changed or is not known on this machine.
+        OutputInUse, OutputUnwritable, DiskFull
+            If the output cannot be written.
         """
         run, record = self.info(run_id), self._records.get(run_id)
         pieces_bytes = self._settings.memory.pieces_bytes
-        first = None
-        if source is not None and goes_on(run, resume=resume):
-            volume = self._http.get(wire.volume(run.request.volume), Volume)
-            first = given_image(source, record, run, volume.request, pieces_bytes)
+        first = given_image(self._http, source, record, run, pieces_bytes, resume=resume)
         images = images_of(record, run, first, resume=resume, pieces_bytes=pieces_bytes)
         if images.sources is not None:
             opened = images.sources.by_volume(run.request).values()
             with self._lock:
                 self._sources += [each for each in opened if each is not source]
-        place = output or (record.output if record else None)
-        is_copied = record is not None and record.with_image
-        return self._taken_up(run, images, place, with_image=is_copied, resume=resume)
+        spares = output is None and not resume
+        output = output or (record.output if record else None)
+        with self._outputs.held(output, run_id, spares=spares) as place:
+            wish = OutputWish(place, with_image=record is not None and record.with_image)
+            return self._taken_up(run, images, wish, resume=resume)
 
     def record(self, run_id: str) -> RunRecord | None:
         """Return what this machine remembers of a run; none if it did not start it."""
@@ -299,61 +292,68 @@ class Client(Calls):
                 self._sources.append(opened)
         return opened
 
-    def _go_on(
-        self, left: str, request: RunRequest, sources: RunSources, output: Path, *, with_image: bool
+    def _begun(
+        self,
+        request: RunRequest,
+        sources: RunSources,
+        wish: OutputWish,
+        card: ModelCard,
+        options: RunOptions,
     ) -> Run:
-        """Go on with the run whose unfinished output lies at `output`, if it is the same one."""
+        run = self.begin(request, self._records.key(wish.place, request))
+        self._remember(run, sources, wish)
+        if focus := options.get("focus"):
+            self._http.post(wire.focus(run.id), schema.Focus(region=dict(focus)))
+        traffic = Traffic()
+        uploads = self._upload(run, sources, traffic, held_s(options))  # tiles need no disk
+        output = self._outputs.open(wish, run, sources, card)
+        return self._started(run, uploads, traffic, output)
+
+    def _go_on(
+        self, left: str, request: RunRequest, sources: RunSources, place: Path, wish: OutputWish
+    ) -> Run:
+        """Go on with the run whose unfinished output lies at `place`, if it is the same one."""
         try:
             run = self.info(left)
         except errors.NotFound as error:
-            raise unknown_run(output, left, self.url) from error
-        check_same(output, run, request, with_image=with_image)
-        self._remember(run, sources, output, with_image=with_image)
-        return self._taken_up(run, Images(sources), output, with_image=with_image, resume=True)
+            raise unknown_run(place, left, self.url) from error
+        check_same(place, run, request, with_image=wish.with_image)
+        self._remember(run, sources, wish)
+        return self._taken_up(run, Images(sources), wish, resume=True)
 
-    def _taken_up(
-        self,
-        run: schema.Run,
-        images: Images,
-        place: str | Path | None,
-        *,
-        with_image: bool,
-        resume: bool,
-    ) -> Run:
-        sources, writer = images.sources, None
-        if place is not None:  # first: nothing is computed for an output that cannot be written
-            card = self.card_of(run)
-            image = sources.first if sources is not None and with_image else None
-            writer = OmeZarrOutput(Path(place), run, image=image, card=card, overwrite=False)
-            self._records.told(place)
+    def _taken_up(self, run: schema.Run, images: Images, wish: OutputWish, *, resume: bool) -> Run:
+        # first: nothing is computed for an output that cannot be written
+        card = self.card_of(run) if wish.place is not None else None
+        writer = self._outputs.open(wish, run, images.sources, card)
         if resume and run.state in RESUMABLE:
             run = self._http.ask(wire.resume(run.id), None, schema.Run)
         traffic = Traffic(images.lack)
-        return self._started(run, self._upload(run, sources, traffic), traffic, writer)
+        return self._started(run, self._upload(run, images.sources, traffic), traffic, writer)
 
     def _forecast(
-        self, planned: Plan, source: Source, output: str | Path | None, **how: bool
+        self, planned: Plan, source: Source, wish: OutputWish, *, sampled: bool = True
     ) -> Forecast:
         return forecast(
             planned,
             source,
-            place=None if output is None else Path(output),
+            place=wish.place,
+            with_image=wish.with_image,
             memory_bytes=self._settings.memory_budget_bytes,
             link_bytes_per_s=self._links.get(self._link),
-            **how,
+            sampled=sampled,
         )
 
-    def _remember(
-        self, run: schema.Run, sources: RunSources, output: str | Path | None, *, with_image: bool
-    ) -> None:
-        way = {
-            "local_engine": self._local_engine,
-            "profile": self._settings.profile_used,
-            "inputs": sources.origins,
-        }
+    def _remember(self, run: schema.Run, sources: RunSources, wish: OutputWish) -> None:
         record = RunRecord.of(
-            run, sources.first.origin, output, with_image=with_image, url=self.url
-        ).model_copy(update=way)
+            run,
+            sources.first.origin,
+            wish.place,
+            inputs=sources.origins,
+            with_image=wish.with_image,
+            url=self.url,
+            local_engine=self._local_engine,
+            profile=self._settings.profile_used,
+        )
         # A full disk of this machine must not stop a run that has begun elsewhere.
         with suppress(OSError):
             self._records.put(record)
@@ -374,6 +374,8 @@ class Client(Calls):
             threads=self._lanes(max(map(output_chunk_bytes, run.plan.outputs), default=1)),
             patience_s=self._settings.reconnect_s,
         )
+        if writer is not None:
+            self._records.told(writer.path)
         with self._lock:
             self._runs.append(started)
         return started

@@ -4,8 +4,9 @@
 HmzError
 ├── RequestError              what was asked cannot be done as asked (4xx)
 │   ├── NotSignedIn, SignInFailed, Suspended, ScopeMissing, NotFound, NotAllowed
-│   ├── RequestMalformed, RequestTooLarge, DataRefused, Conflict, OutputExists, OutputUnwritable
-│   ├── AxesMismatch, VoxelSizeMismatch, ParameterInvalid, DtypeUnsuitable
+│   ├── RequestMalformed, RequestTooLarge, DataRefused
+│   ├── Conflict              ├── OutputExists, OutputInUse
+│   ├── OutputUnwritable, AxesMismatch, VoxelSizeMismatch, ParameterInvalid, DtypeUnsuitable
 │   ├── VolumeEmpty, RegionInvalid, PlanImpossible, SourceUnreadable, AddressRefused
 │   └── ChunkRejected         ├── ChunkCorrupt, ChunkTooLarge, DigestMismatch
 ├── DataError                 the pixels are not what was announced
@@ -179,6 +180,14 @@ class OutputExists(Conflict):
     code = "output-exists"
     title = "The output exists already"
     default_remedy = "Choose another name, or ask for it to be replaced (--overwrite)."
+
+
+class OutputInUse(Conflict):
+    """A living process writes there, on this machine or on another one."""
+
+    code = "output-in-use"
+    title = "The output is being written by another process"
+    default_remedy = "Wait until that process has ended, end it, or choose another name."
 
 
 class OutputUnwritable(RequestError):

@@ -12,7 +12,7 @@ import uuid
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from pydantic import ValidationError
 
@@ -50,20 +50,23 @@ class RunRecord(Message):
         run: Run,
         source: Origin | None,
         output: str | Path | None,
-        *,
-        with_image: bool,
-        url: str,
+        **way: Any,  # noqa: ANN401 # checked by pydantic
     ) -> Self:
-        """Return what is to be remembered of a run that begins, or goes on, now."""
+        """Return what is to be remembered of a run that begins, or goes on, now.
+
+        Parameters
+        ----------
+        **way
+            The other fields: `url`, and whatever is not as usual.
+        """
         return cls(
             run=run.id,
-            url=url,
             model=run.plan.model,
             volume=run.request.volume,
             source=source,
             output=None if output is None else str(Path(output).absolute()),
-            with_image=with_image,
             started_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            **way,
         )
 
 

@@ -44,6 +44,9 @@ class RunOutput(Protocol):
     def finish(self, run: schema.Run, tables: Iterable[tuple[str, ObjectTable]], /) -> None:
         """Write what is known only at the end of a run that is done: its tables, by name, too."""
 
+    def close(self) -> None:
+        """Write no more: another process may; twice is no error."""
+
 
 class Run:
     """A run on a backend, with the transfers that this process does for it.
@@ -164,16 +167,9 @@ class Run:
         """
         if not self._await_end(timeout_s):
             return self.info()
-        self._raise_own()
+        self._raise(self._own_error())
         run = self.info()
-        if run.state == "failed":
-            error = errors.from_problem(run.error) if run.error else errors.RunFailed()
-            raise self._with_way_on(error, "What is finished is kept")
-        if run.state == "cancelled":
-            raise errors.RunCancelled(
-                f"Run {self.id} was cancelled.",
-                remedy=f"What is finished is kept: {self._way_on} goes on with it.",
-            )
+        self._raise(self._error_of(run))
         self._finish(run)
         return run
 
@@ -261,6 +257,7 @@ class Run:
         self._follower.stop()
         if self._following:
             self._follower.join(_SLICE_S)
+        self._let_go()
 
     def __enter__(self) -> Self:
         return self
@@ -305,17 +302,35 @@ class Run:
     def _upload_error(self) -> HmzError | None:
         return next((each.error for each in self._uploads if each.error is not None), None)
 
-    def _raise_own(self) -> None:
+    def _raise(self, error: HmzError | None) -> None:
+        """Raise what the run has ended with, if so early: others may go on with its output now."""
+        if error is not None:
+            self._let_go()
+            raise error
+
+    def _own_error(self) -> HmzError | None:
         if self._upload_error is not None:
             what = "The run was stopped, since its image did not arrive; what is finished is kept"
-            raise self._with_way_on(self._upload_error, what)
+            return self._with_way_on(self._upload_error, what)
         if self._follower.error is not None:
-            raise self._with_way_on(self._follower.error, "The run itself was not stopped")
+            return self._with_way_on(self._follower.error, "The run itself was not stopped")
         if self._stop.is_set():
-            raise errors.RunCancelled(
+            return errors.RunCancelled(
                 f"This process has stopped following run {self.id}.",
                 remedy=f"It goes on at the backend: `hmz attach {self.id}`.",
             )
+        return None
+
+    def _error_of(self, run: schema.Run) -> HmzError | None:
+        if run.state == "failed":
+            error = errors.from_problem(run.error) if run.error else errors.RunFailed()
+            return self._with_way_on(error, "What is finished is kept")
+        if run.state == "cancelled":
+            return errors.RunCancelled(
+                f"Run {self.id} was cancelled.",
+                remedy=f"What is finished is kept: {self._way_on} goes on with it.",
+            )
+        return None
 
     def _with_way_on(self, error: HmzError, what: str) -> HmzError:
         """Return the error with how the run is gone on with, unless it says so itself."""
@@ -338,6 +353,11 @@ class Run:
                 names = [table.name for table in run.plan.tables]
                 self._output.finish(run, ((name, self.table(name)) for name in names))
             self._finished = True
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if self._output is not None:
+            self._output.close()
 
 
 def _nowhere(_: FetchedChunk) -> None:

@@ -1,7 +1,9 @@
 """The results of a run as OME-Zarr on this machine: the sink of its download."""
 
 import json
+import threading
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,32 +15,23 @@ from napari_hmz.errors import OutputExists
 from napari_hmz.objects import ObjectTable
 from napari_hmz.results import PROVENANCE_KEY, OutputWriter
 from napari_hmz.schema import ChunkDone, ModelCard, Run
-from napari_hmz.sources import Source
+from napari_hmz.sources import Origin, Source
 from napari_hmz.transfer import FetchedChunk
 
 
-def refuse_existing(path: Path, *, overwrite: bool) -> None:
-    """Refuse a path where a run's output could not be written, before anything is sent.
+def refuse_in_array(path: Path) -> None:
+    """Refuse a path that leads into an array.
 
     Raises
     ------
     OutputExists
-        If something lies there that was not asked to be replaced, or is no zarr group, or the
-        path leads into an array.
+        If it does.
     """
     for folder in path.expanduser().resolve().parents:
         if _is_array(folder):
             raise OutputExists(
                 f"{path} lies inside the zarr array {folder}.", remedy="Choose a place outside."
             )
-    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
-        return
-    if not overwrite:
-        raise OutputExists(f"{path} exists already.")
-    if not any((path / name).is_file() for name in ("zarr.json", ".zgroup")):
-        raise OutputExists(
-            f"{path} is not a zarr group, and is not removed.", remedy="Choose another name."
-        )
 
 
 def _is_array(folder: Path) -> bool:
@@ -49,28 +42,60 @@ def _is_array(folder: Path) -> bool:
     return isinstance(document, dict) and document.get("node_type") == "array"
 
 
-def refuse_own_image(path: Path, address: str | None) -> None:
-    """Refuse to replace what holds the very image that a run reads.
+@dataclass(frozen=True, slots=True)
+class OutputWish:
+    """What is to become of a run's results on this machine.
 
     Parameters
     ----------
-    path
-        Where the output is to lie.
-    address
-        Of the image, as its source's `origin` tells it; None: not on a disk.
-
-    Raises
-    ------
-    OutputExists
-        If the image lies at `path` or below.
+    place
+        Where they are to be written; None: nowhere.
+    overwrite
+        Over another run's output, if one is there.
+    with_image
+        The image, too.
     """
-    if address is None or "://" in address:
-        return
-    image = Path(address.split("::")[0]).expanduser().resolve()
-    if image.is_relative_to(path.expanduser().resolve()):
-        raise OutputExists(
-            f"{path} holds the image itself, and is not replaced.", remedy="Choose another name."
-        )
+
+    place: Path | None
+    overwrite: bool = False
+    with_image: bool = False
+
+    def refuse_existing(self) -> None:
+        """Refuse a place where a run's output could not be written, before anything is sent.
+
+        Raises
+        ------
+        OutputExists
+            If something lies there that was not asked to be replaced, or is no zarr group.
+        """
+        path = self.place
+        if path is None or not path.exists() or (path.is_dir() and not any(path.iterdir())):
+            return
+        if not self.overwrite:
+            raise OutputExists(f"{path} exists already.")
+        if not any((path / name).is_file() for name in ("zarr.json", ".zgroup")):
+            raise OutputExists(
+                f"{path} is not a zarr group, and is not removed.", remedy="Choose another name."
+            )
+
+    def refuse_images(self, origins: Iterable[Origin | None]) -> None:
+        """Refuse to replace what holds one of the very images that a run reads.
+
+        Raises
+        ------
+        OutputExists
+            If one of them lies there or below.
+        """
+        place = None if self.place is None else self.place.expanduser().resolve()
+        for address in (origin.address for origin in origins if origin is not None):
+            if place is None or "://" in address:
+                continue
+            image = Path(address.split("::")[0]).expanduser().resolve()
+            if image.is_relative_to(place):
+                raise OutputExists(
+                    f"{self.place} holds the image itself, and is not replaced.",
+                    remedy="Choose another name.",
+                )
 
 
 class OmeZarrOutput:
@@ -106,7 +131,7 @@ class OmeZarrOutput:
         self.path = path
         self._writer = (
             None
-            if _is_complete(path, run.id)
+            if is_complete(path, run.id)
             else OutputWriter.prepare(
                 path,
                 run,
@@ -116,19 +141,21 @@ class OmeZarrOutput:
             )
         )
         self.chunks = WrittenChunks(self._writer)
+        self._finish_lock = threading.Lock()
 
     def finish(self, run: Run, tables: Iterable[tuple[str, ObjectTable]], /) -> None:
-        """Write the tables as CSV, coarser levels, the image if wanted, and the provenance.
+        """Write the tables as CSV, coarser levels, the image if wanted, and the provenance; once.
 
         Raises
         ------
         DiskFull
             If there is no space for them; what was written before stays.
         """
-        if self._writer is not None:
-            for name, table in tables:
-                table.write_csv(self._writer.table_path(name))
-            self._writer.finish(run)
+        with self._finish_lock:
+            if self._writer is not None and not is_complete(self.path, run.id):
+                for name, table in tables:
+                    table.write_csv(self._writer.table_path(name))
+                self._writer.finish(run)
 
 
 class WrittenChunks:
@@ -176,7 +203,7 @@ class WrittenChunks:
         return self._writer.read(done.output, done.region)
 
 
-def _is_complete(path: Path, run_id: str) -> bool:
+def is_complete(path: Path, run_id: str) -> bool:
     """Tell whether the output of this run has been written to its end."""
     if not (path / "zarr.json").is_file():
         return False

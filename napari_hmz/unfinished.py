@@ -13,6 +13,7 @@ from typing import Any
 
 from napari_hmz import schema
 from napari_hmz.errors import Conflict, HmzError, OutputExists
+from napari_hmz.http import Http
 from napari_hmz.record import RunRecord
 from napari_hmz.results import PROVENANCE_KEY
 from napari_hmz.run_list import lacks_image
@@ -23,8 +24,10 @@ from napari_hmz.schema import (
     ModelCard,
     Provenance,
     RunRequest,
+    Volume,
     VolumeRequest,
     resolve_parameters,
+    wire,
 )
 from napari_hmz.sources import (
     ChannelPart,
@@ -162,21 +165,22 @@ def needs_image(run: schema.Run, *, resume: bool) -> bool:
 
 
 def given_image(
+    http: Http,
     thing: Any,  # noqa: ANN401 # as open_source
     record: RunRecord | None,
     run: schema.Run,
-    volume: VolumeRequest,
     pieces_bytes: int,
-) -> Source:
+    *,
+    resume: bool,
+) -> Source | None:
     """Return the image that a run needs: where this machine remembers it, else what is given.
 
     Parameters
     ----------
     thing
         What `open_source` opens; of levels, the one of the volume's extents is taken. A tuple of
-        `ChannelPart`: its channels.
-    volume
-        The run's volume: what is given is read as that was announced.
+        `ChannelPart`: its channels. None: nothing is given; nor is it looked at if the run does
+        not go on.
 
     Raises
     ------
@@ -185,6 +189,9 @@ def given_image(
     HmzError
         If it cannot be opened.
     """
+    if thing is None or not goes_on(run, resume=resume):
+        return None
+    volume = http.get(wire.volume(run.request.volume), Volume).request
     if record is not None and record.source is not None:
         with suppress(HmzError):  # then what is given has to do
             return _reopened(

@@ -5,7 +5,7 @@ import pytest
 import zarr
 
 from napari_hmz.errors import OutputExists
-from napari_hmz.run_output import refuse_existing
+from napari_hmz.run_output import refuse_in_array
 
 
 @pytest.mark.parametrize("zarr_format", [2, 3])
@@ -14,6 +14,6 @@ def test_an_output_never_lies_inside_an_array(tmp_path: Path, zarr_format: int) 
     group.create_array("0", data=np.ones((4, 4), np.uint8))
     for inside in ("0/out.zarr", "0/c/out.zarr", "0/labels/deep/out.zarr"):
         with pytest.raises(OutputExists, match=r"lies inside the zarr array .*image\.zarr/0\. "):
-            refuse_existing(tmp_path / "image.zarr" / inside, overwrite=True)
-    refuse_existing(tmp_path / "image.zarr" / "labels.zarr", overwrite=False)
-    refuse_existing(tmp_path / "beside.zarr", overwrite=False)
+            refuse_in_array(tmp_path / "image.zarr" / inside)
+    refuse_in_array(tmp_path / "image.zarr" / "labels.zarr")
+    refuse_in_array(tmp_path / "beside.zarr")

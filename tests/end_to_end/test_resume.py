@@ -127,6 +127,7 @@ def test_unfinished_output_of_another_run_is_refused_with_the_difference(
     path, output = zarr_of(blobs()), tmp_path / "out.ome.zarr"
     run = client.run("components", path, parameters=THRESHOLD, block=BLOCK, output=output)
     run.cancel()
+    run.close()
     count = len(client.runs())
     other = zarr_of(blobs(24, 40, 40), "other.zarr")
     for image, options, words in (
