@@ -4,14 +4,15 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from napari_hmz import errors
 from napari_hmz.http import Http
 from napari_hmz.schema import Health, wire
+from napari_hmz.testing.answering import await_answer
 
 _START_S = 120.0
 
@@ -66,21 +67,13 @@ class BackendProcess:
             self.process = subprocess.Popen(  # noqa: S603 # our own interpreter
                 command, env=environment, stdout=log, stderr=log
             )
-        self._await()
-
-    def _await(self) -> None:
-        deadline = time.monotonic() + _START_S
         with Http(self.url, patience_s=0.0) as http:
-            while time.monotonic() < deadline:
-                assert self.process is not None
-                assert self.process.poll() is None, (self.folder / "log").read_text()[-3000:]
-                try:
-                    http.get(wire.HEALTH, Health)
-                except errors.BackendUnreachable:
-                    time.sleep(0.1)  # until it listens
-                else:
-                    return
-        raise AssertionError((self.folder / "log").read_text()[-3000:])
+            ask = partial(http.get, wire.HEALTH, Health)
+            refused = errors.BackendUnreachable
+            await_answer(self.process, ask, refused, within_s=_START_S, said=self._said)
+
+    def _said(self) -> str:
+        return (self.folder / "log").read_text()[-3000:]
 
     def kill(self) -> None:
         """End it as a lost machine would."""

@@ -9,15 +9,16 @@ import hashlib
 import re
 import secrets
 import subprocess
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import parse_qs, urljoin, urlsplit
 
 import httpx
 
+from napari_hmz.testing.answering import await_answer
 from napari_hmz.testing.backend_process import free_port
 from napari_hmz.testing.browser import sent_back
 
@@ -76,20 +77,11 @@ class Issuer:
             stderr=subprocess.DEVNULL,
             text=True,
         )
-        self._await()
-
-    def _await(self) -> None:
-        assert self._process is not None
-        deadline = time.monotonic() + _START_S
-        while time.monotonic() < deadline:
-            assert self._process.poll() is None, "the provider ended at once"
-            try:
-                self.get("/.well-known/openid-configuration")
-            except httpx.TransportError:
-                time.sleep(0.05)  # until it listens
-            else:
-                return
-        raise AssertionError("the provider does not answer")
+        ask = partial(self.get, "/.well-known/openid-configuration")
+        silence = "the provider does not answer"
+        await_answer(
+            self._process, ask, httpx.TransportError, within_s=_START_S, said=lambda: silence
+        )
 
     def stop(self) -> None:
         """End it: then it is an issuer that cannot be reached."""

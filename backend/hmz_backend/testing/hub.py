@@ -5,7 +5,6 @@ import os
 import secrets
 import subprocess
 import sys
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -13,6 +12,7 @@ from typing import Any, Self
 
 import httpx
 
+from napari_hmz.testing.answering import await_answer
 from napari_hmz.testing.backend_process import free_port
 
 START_S = 120.0
@@ -109,16 +109,11 @@ class Hub:
 
     def wait_for(self, url: str) -> None:
         """Wait until something answers with success."""
-        end_s = time.monotonic() + START_S
-        while True:
-            try:
-                if httpx.get(url).is_success:
-                    return
-            except httpx.TransportError:
-                pass
-            assert self._process.poll() is None, self.said()
-            assert time.monotonic() < end_s, self.said()
-            time.sleep(0.1)  # nothing tells when it answers
+
+        def ask() -> None:
+            httpx.get(url).raise_for_status()
+
+        await_answer(self._process, ask, httpx.HTTPError, within_s=START_S, said=self.said)
 
     def said(self) -> str:
         """Return what the hub and the service have written."""

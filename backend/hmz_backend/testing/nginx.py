@@ -5,10 +5,10 @@ import re
 import shutil
 import ssl
 import subprocess
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from http.client import HTTPSConnection
 from ipaddress import ip_address
 from pathlib import Path
@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from napari_hmz.testing.answering import await_answer
 from napari_hmz.testing.backend_process import free_port
 
 START_S = 30.0
@@ -62,16 +63,9 @@ class Nginx:
         self._process = subprocess.Popen(  # noqa: S603 # Debian's
             [_nginx(), "-p", self.folder, "-c", self.folder / "nginx.conf"]
         )
-        end_s = time.monotonic() + START_S
-        while True:
-            try:
-                httpx.get(self.url, verify=self.context())
-            except httpx.TransportError:
-                assert self._process.poll() is None, self.said()
-                assert time.monotonic() < end_s, self.said()
-                time.sleep(0.02)  # nothing tells when it listens
-            else:
-                return self
+        ask = partial(httpx.get, self.url, verify=self.context())
+        await_answer(self._process, ask, httpx.TransportError, within_s=START_S, said=self.said)
+        return self
 
     def __exit__(
         self,

@@ -83,6 +83,9 @@ class Place:
     def add(self, text: str) -> None:
         self.config.write_text(text + self.config.read_text())
 
+    def drop_password(self) -> None:
+        self.change("database_password_file", "#")
+
     def take_own_database(self) -> None:
         """Change nothing that other tests look at."""
         if not self.has_own:

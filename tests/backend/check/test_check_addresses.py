@@ -1,4 +1,4 @@
-"""`hmz-backend check` looks at every address that the settings name beside issuers and Triton."""
+"""`hmz-backend check` looks at every address that the settings name beside issuers."""
 
 import socket
 from collections.abc import Callable
@@ -8,10 +8,12 @@ import pytest
 from hmz_backend.check import metrics_address, trace_collector
 from hmz_backend.check.chosen import chosen_checks
 from hmz_backend.check.peer_address import PeerAddress
+from hmz_backend.check.public_address import PublicAddress, status_of_upload
 from hmz_backend.settings import Settings
 from hmz_backend.testing.live_backend import LiveBackend
 from napari_hmz.schema import wire
 from napari_hmz.testing.backend_process import free_port
+from napari_hmz.version import __version__
 
 from .conftest import Imitation, Place, expect, findings
 
@@ -131,3 +133,54 @@ def test_a_backend_is_known_as_itself(backend: LiveBackend) -> None:
     port = int(backend.url.rpartition(":")[2])
     found = PeerAddress(Settings(port=port, peer_url=backend.url)).look()
     assert [each.level for each in found] == ["ok"]
+
+
+def test_a_port_that_another_program_has_is_named(place: Place, imitate: Imitate) -> None:
+    server = imitate()
+    place.change("port = 0", f"port = {server.url.rpartition(':')[2]}")
+    expect(place, "address", "Another program listens")
+    server.documents = {wire.HEALTH: {"engine": "embedded"}}
+    assert findings(place) == []
+
+
+def test_a_proxy_that_does_not_lead_here_or_holds_chunks_back_is_named(
+    place: Place, imitate: Imitate
+) -> None:
+    server = imitate()
+    place.add(f'public_url = "{server.url}/hmz/"\n')
+    expect(place, "public address", "Something else is there")
+    server.documents = {f"/hmz{wire.HEALTH}": {"engine": "embedded", "version": __version__}}
+    assert findings(place) == []
+    server.uploads = 413
+    expect(place, "public address", "refuses bodies of 10000000 bytes")
+    server.documents = {f"/hmz{wire.HEALTH}": {"engine": "embedded", "version": "0.0.1"}}
+    expect(place, "public address", "of version 0.0.1", "warning")
+
+
+def test_a_backend_lets_the_check_of_its_public_address_pass(backend: LiveBackend) -> None:
+    check = PublicAddress(Settings(public_url=backend.url))
+    assert [found.level for found in check.look()] == ["ok"]
+    assert status_of_upload(backend.url, 10**8) == 401  # told without a byte of the body
+
+
+def test_a_public_address_that_does_not_answer_is_named(place: Place) -> None:
+    place.add(f'public_url = "http://127.0.0.1:{free_port()}"\n')
+    expect(place, "public address", "cannot be reached")
+
+
+def test_a_hub_that_is_none_is_named(place: Place, imitate: Imitate) -> None:
+    server = imitate()
+    with place.config.open("a") as file:
+        file.write(f'\n[jupyterhub]\nurl = "{server.url}/hub/api"\nscope = "access:services"\n')
+    expect(place, "hub", "no JupyterHub")
+    server.documents = {"/hub/api/": {"version": "5.2"}}
+    expect(place, "hub", "no JupyterHub")  # it would let anyone in
+
+
+def test_an_http_address_that_is_no_triton_is_named(place: Place, imitate: Imitate) -> None:
+    server = imitate()
+    grpc = server.url.removeprefix("http://")
+    urls = f'triton_urls = ["{grpc}"]\ntriton_http_urls = ["{server.url}"]\n'
+    place.add(f'engine = "triton"\n{urls}')
+    expect(place, f"triton {server.url}", "is no Triton")
+    expect(place, f"triton {grpc}", "Nobody answers gRPC")
