@@ -6,7 +6,7 @@ stitching and files are worker threads; the database has one writer thread; the 
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -91,6 +91,7 @@ from napari_hmz.version import __version__
 
 SPARE = 0.25  # of the tiles in flight: as many more are held for people who have none there
 MakeExecutor = Callable[[BlockWorker], Executor]
+Chore = Callable[[], Coroutine[object, object, None]]
 
 
 def build_app(
@@ -294,35 +295,47 @@ async def _running(
     pace = RequestPace(Rate(settings.requests_per_s))
     blocks = made.queue if isinstance(made, LocalExecutor) else None
     readings = app.state.readings = Readings(watch, service, settings, blocks)
-    app.state.services = Services(
+    services = app.state.services = Services(
         admission, audit, tally, pace, catalogue, store, service, settings.engine, readings, facade
     )
-    await audit.start()
-    tally.start()
-    await admission.people.start()
-    await store.start()
-    await service.start()
     collector = Collector(shelf, service, database, settings.volume_ttl_s, settings.run_ttl_s)
-    warming = catalogue.warm()  # reading packages takes seconds, once
-    barring = service.stop_suspended(admission.people.changes())
-    folding = Folding(database, settings.ledger_names_months).run()
-    running = (warming, collector.run(), barring, folding)
+    folding = Folding(database, settings.ledger_names_months)
+    try:
+        async with _at_work(services, made, (collector.run, folding.run)):
+            yield
+    finally:
+        app.state.readings = None
+        threads.shutdown(cancel_futures=True)
+        looking.shutdown(cancel_futures=True)
+
+
+@asynccontextmanager
+async def _at_work(
+    services: Services, executor: Executor, more: Sequence[Chore]
+) -> AsyncIterator[None]:
+    """Start what works by itself, each after what it needs; stop it in the opposite order."""
+    people, runs = services.identity.people, services.runs
+    await services.audit.start()
+    services.usage.start()
+    await people.start()
+    await services.volumes.start()
+    await runs.start()
+    warming = services.catalogue.warm()  # reading packages takes seconds, once
+    barring = runs.stop_suspended(people.changes())
+    running = (warming, barring, *(chore() for chore in more))
     chores = [asyncio.create_task(each) for each in running]
     try:
         yield
     finally:
         for chore in chores:
             chore.cancel()
-        readings.end()
-        app.state.readings = None
-        admission.people.stop()
-        await service.stop()
-        await store.close()
-        await made.close()
-        await tally.stop()
-        await audit.stop()
-        threads.shutdown(cancel_futures=True)
-        looking.shutdown(cancel_futures=True)
+        services.readings.end()
+        people.stop()
+        await runs.stop()
+        await services.volumes.close()
+        await executor.close()
+        await services.usage.stop()
+        await services.audit.stop()
 
 
 def _volumes(
