@@ -16,7 +16,7 @@ from pathlib import Path
 from napari_hmz.arrivals import Shelf
 from napari_hmz.errors import OutputInUse
 from napari_hmz.objects import ObjectTable
-from napari_hmz.results import Claim
+from napari_hmz.results import Claim, tidy
 from napari_hmz.run_output import OmeZarrOutput, OutputWish, is_complete, refuse_in_array
 from napari_hmz.run_sources import RunSources
 from napari_hmz.schema import ModelCard, Run
@@ -118,8 +118,7 @@ class HeldOutputs:
         with self._lock:
             held = self._held.get(_key(place))
             if held is None:
-                is_over = run is not None and is_complete(place, run)
-                held = self._held[_key(place)] = _Held(None if is_over else Claim(place))
+                held = self._held[_key(place)] = _Held(_claimed(place, run))
             _refuse_other(place, held, run)
             held.users += 1
 
@@ -165,6 +164,13 @@ class HeldOutput:
 
 def _key(path: Path) -> Path:
     return path.expanduser().resolve()
+
+
+def _claimed(place: Path, run: str | None) -> Claim | None:
+    if run is None or not is_complete(place, run):
+        return Claim(place)
+    tidy(place)
+    return None
 
 
 def _refuse_other(path: Path, held: _Held, run: str | None) -> None:

@@ -15,6 +15,7 @@ import errno
 import logging
 import os
 import socket
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Self
@@ -77,7 +78,7 @@ class Claim:
 
     def __init__(self, output: Path) -> None:
         self._output, place = output, output.expanduser().resolve()
-        self._file = place.with_name(f".{place.name}.writing")
+        self._file = _file(place)
         self._handle: int | None = None
         try:
             with writing(output):
@@ -130,3 +131,14 @@ class Claim:
 
     def _warn(self, why: str) -> None:
         log.warning("%s is not guarded against other processes: %s.", self._output, why)
+
+
+def tidy(output: Path) -> None:
+    """Remove what a process has left beside an output that was killed once all was written."""
+    if _file(output.expanduser().resolve()).exists():
+        with suppress(OutputInUse, OutputUnwritable):
+            Claim(output).release()
+
+
+def _file(place: Path) -> Path:
+    return place.with_name(f".{place.name}.writing")
