@@ -41,10 +41,10 @@ from napari_hmz.unfinished import (
     RESUMABLE,
     Images,
     check_same,
-    given_image,
     images_of,
     unfinished_run,
     unknown_run,
+    wanted_image,
 )
 
 
@@ -242,7 +242,7 @@ class Client(Calls):
         """
         run, record = self.info(run_id), self._records.get(run_id)
         pieces_bytes = self._settings.memory.pieces_bytes
-        first = given_image(self._http, source, record, run, pieces_bytes, resume=resume)
+        first = wanted_image(self._http, source, record, run, pieces_bytes, resume=resume)
         images = images_of(record, run, first, resume=resume, pieces_bytes=pieces_bytes)
         if images.sources is not None:
             opened = images.sources.by_volume(run.request).values()

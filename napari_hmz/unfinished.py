@@ -164,7 +164,7 @@ def needs_image(run: schema.Run, *, resume: bool) -> bool:
     return goes_on(run, resume=resume) and lacks_image(run)
 
 
-def given_image(
+def wanted_image(
     http: Http,
     thing: Any,  # noqa: ANN401 # as open_source
     record: RunRecord | None,
@@ -173,14 +173,29 @@ def given_image(
     *,
     resume: bool,
 ) -> Source | None:
+    """Return the given image of a run that goes on, as `given_image`; else nobody looks at it."""
+    if thing is None or not goes_on(run, resume=resume):
+        return None
+    volume = http.get(wire.volume(run.request.volume), Volume)
+    return given_image(thing, record, run, volume.request, pieces_bytes)
+
+
+def given_image(
+    thing: Any,  # noqa: ANN401 # as open_source
+    record: RunRecord | None,
+    run: schema.Run,
+    volume: VolumeRequest,
+    pieces_bytes: int,
+) -> Source:
     """Return the image that a run needs: where this machine remembers it, else what is given.
 
     Parameters
     ----------
     thing
         What `open_source` opens; of levels, the one of the volume's extents is taken. A tuple of
-        `ChannelPart`: its channels. None: nothing is given; nor is it looked at if the run does
-        not go on.
+        `ChannelPart`: its channels.
+    volume
+        The run's volume: what is given is read as that was announced.
 
     Raises
     ------
@@ -189,9 +204,6 @@ def given_image(
     HmzError
         If it cannot be opened.
     """
-    if thing is None or not goes_on(run, resume=resume):
-        return None
-    volume = http.get(wire.volume(run.request.volume), Volume).request
     if record is not None and record.source is not None:
         with suppress(HmzError):  # then what is given has to do
             return _reopened(
