@@ -116,8 +116,7 @@ def run_batch(
 ) -> Generator[Outcome, None, None]:
     """Do all jobs, `AT_ONCE` of them at a time, and yield what became of each as it ends.
 
-    A caller that stops early (`close`, Ctrl-C) leaves the runs under way to the backend; the same
-    batch again takes them up.
+    Stopped early (`close`, Ctrl-C), it leaves runs to the backend; the same again takes them up.
 
     Parameters
     ----------
