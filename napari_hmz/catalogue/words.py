@@ -9,6 +9,7 @@ from napari_hmz.quantities import count_text, size_text, sizes_text
 from napari_hmz.schema import SPATIAL_AXES, InputSpec, Measurement, ModelCard
 
 _MEGA = 1e6
+_BADGE_CHARS = 22
 _STEPS = (("day", 86_400), ("hour", 3600), ("minute", 60))
 
 
@@ -24,8 +25,11 @@ def facts(card: ModelCard) -> str:
 
 
 def badge(card: ModelCard) -> str:
-    """Return how good a model is, in two words."""
-    return _figure(card.quality[0]) if card.quality else "not measured"
+    """Return how good a model is, in two words: a figure, if it is short."""
+    if not card.quality:
+        return "not measured"
+    figure = _figure(card.quality[0])
+    return figure if len(figure) <= _BADGE_CHARS else "measured"
 
 
 def access(card: ModelCard) -> str:

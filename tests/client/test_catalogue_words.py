@@ -26,6 +26,8 @@ def test_facts_and_badge_are_a_few_words() -> None:
     assert words.badge(card()) == "not measured"
     figure = {"metric": "AP@0.5", "value": 0.9512, "dataset": "d", "samples": 3}
     assert words.badge(card(quality=[figure])) == "AP@0.5 0.951"
+    told = figure | {"metric": "labels unequal to those of the whole", "value": 0}
+    assert words.badge(card(quality=[told])) == "measured"
     assert words.quality_lines(card(quality=[figure])) == ["AP@0.5 0.951 on d (3 images)"]
 
 
