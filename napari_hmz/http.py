@@ -7,6 +7,7 @@ idempotency key), so all of them are, as long as nobody answers and patience las
 
 import math
 import ssl
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any, Self, TypeVar
@@ -82,7 +83,8 @@ class Http:
     ) -> None:
         self.url = _checked_url(url)
         self._timeout_s = timeout_s
-        self._patience = Patience(patience_s)
+        self._closing = threading.Event()
+        self._patience = Patience(patience_s, self._closing)
         self._shortest_s = math.inf
         # A proxy of the institute cannot reach this machine's own loopback.
         trust_env = urlsplit(self.url).hostname not in LOOPBACK
@@ -208,7 +210,7 @@ class Http:
 
         The caller stops when it has read the last event; a stop of `patience` ends it, too.
         """
-        patience = patience or self._patience
+        patience = patience or Patience(self._patience.limit_s)
         waits, last = Waits(patience), after
         while not patience.stopped:
             failure: HmzError | None = None
@@ -240,7 +242,8 @@ class Http:
             yield from parse_events(response.iter_lines())
 
     def close(self) -> None:
-        """Close all connections; closing twice is no error."""
+        """Close all connections, and wait for no answer any more; closing twice is no error."""
+        self._closing.set()
         self._client.close()
 
     def __enter__(self) -> Self:

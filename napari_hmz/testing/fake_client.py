@@ -88,12 +88,16 @@ class FakeClient:
     pictures: Mapping[str, bytes] = field(default_factory=dict)
     """Thumbnails by model."""
     away: HmzError | None = None
-    """An error that the list of runs is refused with."""
+    """An error that the list of runs, and the question whether anybody is there, end with."""
     closed: bool = False
     runs_started: list["FakeRun"] = field(default_factory=list)
 
     url = "http://127.0.0.1:1"
-    """The backend's address."""
+
+    def check(self) -> None:
+        """Do nothing, or raise `away`."""
+        if self.away is not None:
+            raise self.away
 
     def me(self) -> Me:
         """Return the owner of this machine's backend."""
@@ -189,8 +193,7 @@ class FakeClient:
 
     def runs(self) -> tuple[Run, ...]:
         """Return the runs that were started, the newest first; raises `away` if it is set."""
-        if self.away is not None:
-            raise self.away
+        self.check()
         return tuple(run.info() for run in reversed(self.runs_started))
 
     def attach(
@@ -274,10 +277,9 @@ class FakeRun:
 
     def info(self) -> Run:
         """Return the run as it is now."""
-        facts = (self._card, self._source.request, self._output, self.region, self.parameters)
-        told = {"id": self.id, "state": self._state, "progress": self._progress}
-        run = run_of(*facts)
+        run = run_of(self._card, self._source.request, self._output, self.region, self.parameters)
         made = run.provenance.model_copy(update={"run": self.id})
+        told = {"id": self.id, "state": self._state, "progress": self._progress}
         return run.model_copy(update={**told, "provenance": made})
 
     def values(self, done: ChunkDone) -> NDArray[Any] | None:
@@ -360,9 +362,8 @@ class FakeRun:
             values = np.where(values > threshold, FIRST_PROVISIONAL + index, 0)
         self._array[slices(region, self._output.axes)] = values
         yield self._done(region, final=self._output.kind != "instance-labels")
-        progress = Progress(blocks_done=index + 1, blocks_total=total)
-        self._progress = progress
-        yield Progressed(number=next(self._numbers), progress=progress)
+        self._progress = Progress(blocks_done=index + 1, blocks_total=total)
+        yield Progressed(number=next(self._numbers), progress=self._progress)
 
     def _join(self, regions: Sequence[Region]) -> Iterator[Event]:
         """Join all provisional ids, then give the final ones: 1 everywhere."""

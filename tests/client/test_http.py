@@ -217,3 +217,21 @@ def test_a_closed_client_says_so(server: ScriptedServer) -> None:
         http.get(wire.HEALTH, Health)
     with pytest.raises(errors.BackendUnreachable, match="closed"):
         next(iter(http.events("/events")))
+
+
+def test_closing_ends_the_wait_for_an_answer(server: ScriptedServer) -> None:
+    server.on("GET", wire.HEALTH, lambda _: problem(503, "engine-unavailable"))
+    http, failures = Http(server.url, patience_s=600.0), []
+
+    def ask() -> None:
+        with pytest.raises(errors.HmzError) as raised:
+            http.get(wire.HEALTH, Health)
+        failures.append(raised.value)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    time.sleep(0.5)  # it waits between two attempts by now, whatever this does to the test
+    http.close()
+    asking.join(30.0)
+    assert not asking.is_alive()
+    assert failures

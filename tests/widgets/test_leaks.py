@@ -47,9 +47,12 @@ def held() -> dict[str, int]:
 
 
 def files() -> list[str]:
-    """Return what is open, but for napari's own: PySide6 keeps the film in its activity dock."""
+    """Return what is open, but for napari's own: PySide6 keeps the film in its activity dock.
+
+    Each thread of Qt's pool has an event descriptor for as long as it lives, up to half a minute.
+    """
     found = [os.path.realpath(link) for link in PROCESS.joinpath("fd").iterdir()]
-    return [path for path in found if not path.startswith(NAPARI)]
+    return [path for path in found if not path.startswith(NAPARI) and "[eventfd]" not in path]
 
 
 def settled(most: dict[str, int] | None = None) -> dict[str, int]:

@@ -66,6 +66,17 @@ class Backend:
             failed=partial(self._fail, number),
         )
 
+    def renew(self) -> None:
+        """Start the backend of this machine again, which has ended: nothing waits for it any more.
+
+        Its address is another one then, so that what was asked of it would wait in vain.
+        """
+        if self.client is not None:
+            self._found.remove(self.client)
+            _dismiss(self.client)
+            self.client = None
+        self.find(start=True)
+
     def close(self) -> None:
         """Close the connections; runs go on at the backend."""
         self.client = None

@@ -20,6 +20,7 @@ from hmz_widgets.header import Header
 from hmz_widgets.layers import ready_labels
 from hmz_widgets.model_page import ModelPage
 from hmz_widgets.preferences import preferences
+from hmz_widgets.pulse import Pulse
 from hmz_widgets.runs_page import RunsPage
 from hmz_widgets.service import (
     Connect,
@@ -30,6 +31,7 @@ from hmz_widgets.service import (
     open_picture,
 )
 from napari_hmz.door import Door
+from napari_hmz.errors import HmzError
 
 LEAVING_MS = 5_000
 """So long a script that ends waits for workers; a request that hangs shall not hang it."""
@@ -72,6 +74,10 @@ class ModelZoo(QWidget):  # type: ignore[misc] # Qt has no types that mypy can f
         )
         self.model_page.desk.live.setChecked(wishes.preview_again)
         self.runs_page = RunsPage(napari_viewer, self.backend, self.bridge)
+        desk = self.model_page.desk
+        self.pulse = Pulse(self.backend, self.bridge, lambda: desk.running)
+        self.pulse.lost.connect(self._lost)
+        self.pulse.found.connect(self._found_again)
         self._lay_out()
         ZarrDrop(self, self._dropped)
         ready_labels()
@@ -87,6 +93,13 @@ class ModelZoo(QWidget):  # type: ignore[misc] # Qt has no types that mypy can f
         if frame is not None:
             frame.show()
             frame.raise_()
+
+    def _lost(self, error: HmzError) -> None:
+        self.model_page.desk.lose(self.header.lose(error))
+
+    def _found_again(self) -> None:
+        self.header.find_again()
+        self.model_page.desk.lose(None)
 
     def _dropped(self, places: Sequence[str]) -> None:
         self.show_page(self.model_page)
@@ -114,6 +127,7 @@ def _close(parts: dict[str, Any]) -> None:
     if "_leave" not in parts:  # it has been done
         return
     atexit.unregister(parts.pop("_leave"))
+    parts["pulse"].close()
     parts["door"].close()
     parts["bridge"].close()
     parts["model_page"].close()

@@ -20,10 +20,19 @@ from hmz_widgets.service import OF_SETTINGS, KnownBackends
 from hmz_widgets.sign_in_view import SignInView
 from hmz_widgets.status import plain_label
 from napari_hmz.door import Door
-from napari_hmz.errors import HmzError, LocalBackendFailed, LocalBackendStopped
+from napari_hmz.errors import (
+    BackendUnreachable,
+    HmzError,
+    LocalBackendFailed,
+    LocalBackendStopped,
+)
 from napari_hmz.profiles import LOCAL
 
 WORDS = {LOCAL: "This machine", OF_SETTINGS: "From the settings"}
+NARROW_PX = 90
+"""A dock may be narrow: then the name of the backend is cut."""
+_START_AGAIN = "If it has ended, press Start, and attach to the run under Runs: nothing is lost."
+_WAIT = "It is asked again and again; the run may go on there, and is shown once it answers."
 
 
 class Header:
@@ -48,6 +57,7 @@ class Header:
         self.sign_in = SignInView(backend, bridge, door, self.native)
         self.choice = QComboBox()
         self.choice.setAccessibleName("Backend")
+        self.choice.setMinimumWidth(NARROW_PX)
         self.choice.setToolTip("Which backend runs the models; profiles stand in client.toml")
         self.choice.addItems([WORDS.get(profile, profile) for profile in self._profiles])
         self.choice.setCurrentIndex(self._profiles.index(known.first))
@@ -59,6 +69,7 @@ class Header:
         self.log_button.setAccessibleName("Log")
         give_icon(self.log_button, "log")
         self.log_button.setToolTip("Show what the backend of this machine has written")
+        self._is_lost = False
         self._lay_out()
         self._wire_up()
 
@@ -99,21 +110,39 @@ class Header:
 
     def start(self) -> None:
         """Work with the backend of this machine, and start it."""
-        if not self._local():
-            self.choice.setCurrentIndex(self._profiles.index(LOCAL))
-        self._backend.find(start=True)
+        if self._is_lost and self._local():
+            self._backend.renew()
+        else:
+            if not self._local():
+                self.choice.setCurrentIndex(self._profiles.index(LOCAL))
+            self._backend.find(start=True)
         self._state.setText("Starting …")
+
+    def lose(self, error: HmzError) -> HmzError:
+        """Say that the backend does not answer any more; return the error with what helps here."""
+        self._is_lost = True
+        self._state.setText("No answer")
+        self.start_button.setVisible(self._local())
+        remedy = _START_AGAIN if self._local() else _WAIT
+        return BackendUnreachable(error.detail, remedy=remedy, request_id=error.request_id)
+
+    def find_again(self) -> None:
+        """Say that it answers again."""
+        self.start_button.hide()
+        self._found()
 
     def show_log(self) -> None:
         """Show the log of this machine's backend in a window of its own."""
         LogView(self._log, self._bridge, self.native).show()
 
     def _searching(self) -> None:
+        self._is_lost = False
         self._state.setText("Connecting …")
         self.start_button.hide()
         self.log_button.setVisible(self._local())
 
     def _found(self) -> None:
+        self._is_lost = False
         self._state.setText("Running" if self._local() else "Connected")
 
     def _not_found(self, error: HmzError) -> None:

@@ -105,6 +105,11 @@ class RunDesk:
             self._forget_plan()
             self._plan(order, self._status.foretell, "Planning …")
 
+    def lose(self, error: HmzError | None) -> None:
+        """Say that the backend does not answer any more; None: it does again."""
+        if self._run is not None:
+            self._run.lose(error)
+
     def start(self) -> None:
         """Start the run that was shown."""
         order = self._asked

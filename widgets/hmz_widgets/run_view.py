@@ -60,6 +60,7 @@ class RunView:
         self._gaze: Gaze | None = None
         self._warnings: tuple[str, ...] = ()
         self._lack = ""
+        self._lost: HmzError | None = None
 
     @property
     def has_layers(self) -> bool:
@@ -89,6 +90,11 @@ class RunView:
         self._unwanted = True
         self._cancel_now()
         return True
+
+    def lose(self, error: HmzError | None) -> None:
+        """Say that the backend does not answer any more; None: it does again."""
+        self._lost = error
+        self._note()
 
     def close(self) -> None:
         """Stop redrawing; the layers stay."""
@@ -135,9 +141,13 @@ class RunView:
             self._seen(shows=True)  # others go first, and the link is free meanwhile
         if standing.lack != self._lack:
             self._lack = standing.lack
-            self._status.note([*self._warnings, *([self._lack] if self._lack else [])])
+            self._note()
         if self._activity is not None:
             self._activity.advance(standing)
+
+    def _note(self) -> None:
+        lost = "" if self._lost is None else f"{self._lost.detail}\n{self._lost.remedy}"
+        self._status.note([*self._warnings, *(text for text in (self._lack, lost) if text)])
 
     def _shown(self) -> "list[OutputLayer | RowLayer]":
         return [*self._outputs.values(), *self._tables.values()]
@@ -197,8 +207,8 @@ class RunView:
     def _break(self, broken: Broken) -> None:
         for output in self._shown():
             output.finish()
-        self.error = broken.error
-        self._status.fail(broken.error)
+        self.error = self._lost or broken.error
+        self._status.fail(self.error)
 
 
 def _ignore(_result: object) -> None:

@@ -46,6 +46,9 @@ class Client(RunKeeper, Protocol):
     def url(self) -> str:
         """The backend's address."""
 
+    def check(self) -> object:
+        """Return something if the backend answers; raises `BackendUnreachable` if it does not."""
+
     def me(self) -> Me:
         """Return who the backend takes the person for."""
 
