@@ -6,6 +6,7 @@ from napari_hmz.schema import AxisName
 
 _MINUTE_S = 60
 _SHORT_S = 0.1
+_MANY_H = 48
 
 
 def size_text(size_bytes: float) -> str:
@@ -36,6 +37,8 @@ def time_text(seconds: float | None) -> str:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), _MINUTE_S)
     hours, minutes = divmod(minutes, 60)
+    if hours >= _MANY_H:
+        return f"{hours // 24} days {hours % 24} h"
     return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
 
 

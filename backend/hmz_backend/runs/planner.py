@@ -14,6 +14,7 @@ from hmz_backend.runs.catalogue import Catalogue
 from hmz_backend.runs.feed import count_chunks
 from hmz_backend.runs.volumes import Volumes
 from napari_hmz.errors import DiskFull, NotFound, RequestError, RunFailed
+from napari_hmz.quantities import size_text
 from napari_hmz.schema import ModelCard, Plan, Run, RunRequest, SourceUsed, VolumeRequest
 
 STREAMED = "The image passes through the backend as a stream: another run has to send it again."
@@ -171,8 +172,8 @@ class Planner:
             raise DiskFull("The backend's disk has no room for results.")
         if plan.bytes_down > room_bytes:
             found.append(
-                f"The results take up to {plan.bytes_down / 2**30:.1f} GiB before compression; "
-                f"the backend's disk has {room_bytes / 2**30:.1f} GiB left."
+                f"The results take up to {size_text(plan.bytes_down)} before compression; "
+                f"the backend's disk has {size_text(room_bytes)} left."
             )
         return tuple(found)
 
