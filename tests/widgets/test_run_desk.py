@@ -165,6 +165,19 @@ def test_a_heavy_run_starts_when_it_is_agreed_to(
     assert len(labels_of(zoo.viewer)) == 1
 
 
+def test_the_question_whether_to_start_comes_into_sight(
+    open_zoo: OpenZoo, monkeypatch: pytest.MonkeyPatch, qtbot: QtBot
+) -> None:
+    monkeypatch.setattr("napari_hmz.weight.LARGE_VOXELS", 10)
+    zoo = open_zoo()
+    zoo.viewer.add_image(IMAGE)
+    zoo.dock.setMaximumHeight(300)
+    zoo.dock.window().show()
+    zoo.page.desk.run_button.click()
+    start = zoo.page.desk.start_button
+    qtbot.waitUntil(lambda: start.visibleRegion().boundingRect() == start.rect(), timeout=WAIT_MS)
+
+
 def test_a_refused_preview_says_why(open_zoo: OpenZoo, make_card: MakeCard, qtbot: QtBot) -> None:
     zoo = open_zoo(FakeClient([make_card()], refuse=QuotaExceeded("It is full.")))
     zoo.viewer.add_image(IMAGE)

@@ -7,7 +7,7 @@ Asking for models, opening the image and following the run happen in workers (`b
 from collections.abc import Sequence
 from typing import Any
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import (
     QFrame,
     QScrollArea,
@@ -245,7 +245,19 @@ class ModelPage:
         needed = self._content.minimumSizeHint().width() + bar
         self._scroll.setMinimumWidth(max(NARROWEST, needed))
 
+    def _foretold(self) -> None:
+        self._end_due.start(0)
+
+    def _show_end(self) -> None:
+        """Scroll to what a run would take, and to the question whether it shall start."""
+        asked = self.desk.confirmation
+        self._scroll.ensureWidgetVisible(self.status.native if asked.isHidden() else asked)
+
     def _wire_up(self) -> None:
+        self._end_due = QTimer(self.native)
+        self._end_due.setSingleShot(True)  # what is new gets its place before that is due
+        self._end_due.timeout.connect(self._show_end)
+        self.desk.foretold.connect(self._foretold)
         self.models.changed.connect(self._model_chosen)
         self.models.listed.connect(self._refresh_buttons)
         self.models.browsing.connect(self._browse)

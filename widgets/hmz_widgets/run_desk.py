@@ -30,7 +30,8 @@ from napari_hmz.weight import burdens
 class RunDesk:
     """Starts runs and follows one at a time.
 
-    Emits `changed` when what can be pressed changes, and `refused` with what a run ended with.
+    Emits `changed` when what can be pressed changes, `refused` with what a run ended with, and
+    `foretold` when it is shown what a run would take.
 
     Parameters
     ----------
@@ -45,6 +46,7 @@ class RunDesk:
 
     changed = Signal()
     refused = Signal(object)
+    foretold = Signal()
 
     def __init__(
         self,
@@ -103,7 +105,7 @@ class RunDesk:
         order = self._order()
         if order is not None and self._backend.client is not None:
             self._forget_plan()
-            self._plan(order, self._status.foretell, "Planning …")
+            self._plan(order, self._foretell, "Planning …")
 
     def lose(self, error: HmzError | None) -> None:
         """Say that the backend does not answer any more; None: it does again."""
@@ -173,14 +175,18 @@ class RunDesk:
         self._is_planning = False
         self.changed.emit()
 
+    def _foretell(self, found: Forecast, *burdens: str) -> None:
+        self._status.foretell(found, *burdens)
+        self.foretold.emit()
+
     def _weigh(self, order: Order, found: Forecast) -> None:
         heavy = burdens(found)
         if not heavy:
             self._start(order)
             return
         self._asked = order
-        self._status.foretell(found, *heavy)
         self._confirm.show()
+        self._foretell(found, *heavy)
 
     def _start(self, order: Order) -> None:
         client = self._backend.client
