@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,18 @@ from napari_hmz.schema import wire
 COMMAND = [sys.executable, "-m", "hmz_backend", "serve"]
 PATIENT = {"HMZ_BACKEND_STOP_PATIENCE_S": "90"}  # what is held up is far later than a busy machine
 
+COUNTED = """
+import atexit, gc, runpy, sys
+
+def tell():
+    gc.collect()
+    print(gc.get_freeze_count(), len(gc.get_objects()), file=sys.stderr)
+
+atexit.register(tell)
+runpy.run_module("hmz_backend", run_name="__main__", alter_sys=True)
+"""
+"""At its end, the backend tells how many objects the collector leaves alone, and looks at."""
+
 
 def environment(tmp_path: Path) -> dict[str, str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith("HMZ_")}
@@ -34,9 +46,11 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 
 @contextmanager
-def served(tmp_path: Path, *more: str) -> Iterator[tuple[dict[str, Any], "subprocess.Popen[str]"]]:
+def served(
+    tmp_path: Path, *more: str, begin: Sequence[str] = COMMAND
+) -> Iterator[tuple[dict[str, Any], "subprocess.Popen[str]"]]:
     handshake = tmp_path / "handshake.json"
-    command = [*COMMAND, "--port", "0", "--handshake", str(handshake), *more]
+    command = [*begin, "--port", "0", "--handshake", str(handshake), *more]
     process = subprocess.Popen(
         command, env=environment(tmp_path) | PATIENT, stderr=subprocess.PIPE, text=True
     )
@@ -65,6 +79,14 @@ def test_it_says_where_it_listens_and_stops_when_told(tmp_path: Path) -> None:
         _, log = process.communicate(timeout=30)
         assert process.returncode == 0
         assert said["token"] not in log
+
+
+def test_once_it_listens_the_collector_looks_no_more_at_what_is_loaded(tmp_path: Path) -> None:
+    with served(tmp_path, begin=[sys.executable, "-c", COUNTED, "serve"]) as (_, process):
+        process.send_signal(signal.SIGTERM)
+        _, log = process.communicate(timeout=30)
+    left_alone, looked_at = map(int, log.splitlines()[-1].split())
+    assert left_alone > looked_at
 
 
 def test_metrics_have_an_address_of_their_own_where_nothing_else_is(tmp_path: Path) -> None:

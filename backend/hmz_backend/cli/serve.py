@@ -19,6 +19,7 @@ from hmz_backend.issuers import is_loopback
 from hmz_backend.server import (
     address_of,
     keep_memory,
+    leave_alone_what_stays,
     listen,
     make_server,
     write_handshake,
@@ -72,6 +73,7 @@ def serve(
         )
 
         def say_so() -> None:
+            leave_alone_what_stays()
             url = address_of(opened)
             if handshake is not None:
                 write_handshake(handshake, url, token.get_secret_value())
