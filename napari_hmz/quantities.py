@@ -6,6 +6,7 @@ from napari_hmz.schema import AxisName
 
 _MINUTE_S = 60
 _SHORT_S = 0.1
+_EXACT_S = 10  # from here on, a tenth of a second says nothing
 _MANY_H = 48
 
 
@@ -33,8 +34,8 @@ def time_text(seconds: float | None) -> str:
         return "unknown"
     if seconds < _SHORT_S:
         return f"under {_SHORT_S} s"
-    if seconds < _MINUTE_S:
-        return f"{seconds:.1f} s"
+    if round(seconds) < _MINUTE_S:
+        return f"{seconds:.1f} s" if seconds < _EXACT_S else f"{seconds:.0f} s"
     minutes, rest = divmod(round(seconds), _MINUTE_S)
     hours, minutes = divmod(minutes, 60)
     if hours >= _MANY_H:

@@ -6,8 +6,10 @@ from difflib import get_close_matches
 from typing import Any, Final, get_args
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 
 UNKNOWN: Final = "extra_forbidden"
+MISSHAPEN: Final = "string_pattern_mismatch"
 Place = tuple[int | str, ...]
 
 
@@ -65,19 +67,27 @@ def place_text(place: Place) -> str:
 
 
 def _fault(model: type[BaseModel], place: Place, kind: str, message: str) -> SettingFault:
+    if kind == MISSHAPEN and (examples := _examples_of(model, place)):
+        return SettingFault(place, f"it must look like {' or '.join(examples)}.")
     if kind != UNKNOWN:
         return SettingFault(place, message.removeprefix("Value error, ").rstrip(".") + ".")
-    words = asking("there is no such setting", str(place[-1]), _names_at(model, place[:-1]))
+    words = asking("there is no such setting", str(place[-1]), list(_fields_at(model, place[:-1])))
     return SettingFault(place, words, unknown=True)
 
 
-def _names_at(model: type[BaseModel], place: Place) -> list[str]:
-    """Return the names that are known in the table at a place."""
+def _examples_of(model: type[BaseModel], place: Place) -> list[str]:
+    """Return what a setting may look like; nothing if its table does not say."""
+    field = _fields_at(model, place[:-1]).get(str(place[-1]))
+    return [str(example) for example in (field.examples if field else None) or ()]
+
+
+def _fields_at(model: type[BaseModel], place: Place) -> Mapping[str, FieldInfo]:
+    """Return what is known in the table at a place, by name."""
     for part in place:
         field = model.model_fields.get(str(part))
         if field is not None:  # else it is a position or a key: the same table's
             model = next(_models_in(field.annotation), model)
-    return list(model.model_fields)
+    return model.model_fields
 
 
 def _models_in(annotation: object) -> Iterator[type[BaseModel]]:

@@ -53,10 +53,14 @@ class Settings(BaseSettings):
     """Address to listen on; anything but loopback needs an issuer or a hub."""
     port: int = Field(default=8650, ge=0, le=LAST_PORT)
     """Port to listen on; 0 takes any free one."""
-    url_prefix: str = Field(default="", pattern=r"^(/[A-Za-z0-9._~@%-]+)*$")
+    url_prefix: str = Field(
+        default="", pattern=r"^(/[A-Za-z0-9._~@%-]+)*$", examples=["/services/hmz"]
+    )
     """The path under which a proxy has the backend that passes whole paths on, for example
     `/services/hmz`; empty: none, or the proxy takes it away."""
-    peer_url: str = Field(default="", pattern=r"^(https?://[^/?#\s@]+)?$")
+    peer_url: str = Field(
+        default="", pattern=r"^(https?://[^/?#\s@]+)?$", examples=["http://10.0.0.5:8650"]
+    )
     """Where other server processes on the same PostgreSQL reach this one; empty: at `port` of this
     machine, which will do as long as all of them are here."""
     public_url: Url | Literal[""] = ""
@@ -64,10 +68,14 @@ class Settings(BaseSettings):
     whether the backend is there."""
     log_format: Literal["plain", "json"] = "plain"
     """How log lines are written, to standard error: for people, or one JSON object a line."""
-    traces_url: str = Field(default="", pattern=r"^(https?://[^/?#\s@]+/?)?$")
+    traces_url: str = Field(
+        default="", pattern=r"^(https?://[^/?#\s@]+/?)?$", examples=["http://127.0.0.1:4318"]
+    )
     """OpenTelemetry collector that traces are sent to (OTLP over HTTP), for example
     `http://127.0.0.1:4318`; empty: nowhere."""
-    metrics_address: str = Field(default="", pattern=r"^(\S+:\d{1,5})?$")
+    metrics_address: str = Field(
+        default="", pattern=r"^(\S+:\d{1,5})?$", examples=["127.0.0.1:9464"]
+    )
     """`host:port` at which `/metrics` is answered, and nothing else, to whoever reaches it; empty:
     there is no such address."""
     metrics_token: SecretStr | None = Field(default=None, min_length=8)

@@ -180,8 +180,8 @@ def _check_piece(pixels: Pixels, stored: tuple[int, ...], pieces_bytes: int) -> 
         raise SourceUnreadable(
             f"The image is stored in pieces of {' x '.join(map(str, stored))}, which take "
             f"{size_bytes} bytes each; {pieces_bytes} may be held.",
-            remedy=f"Raise the setting memory_budget_bytes to {2 * size_bytes} or more, or store "
-            "the image in smaller chunks.",
+            remedy=f"Make the setting memory_budget_bytes {math.ceil(size_bytes / pieces_bytes)} "
+            "times as large, take fewer images at a time, or store the image in smaller chunks.",
         )
 
 

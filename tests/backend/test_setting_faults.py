@@ -52,6 +52,13 @@ def test_an_unknown_name_is_told_with_the_nearest_and_the_rest_is_used(
         load_settings(config)
 
 
+def test_what_has_a_wrong_form_is_told_by_an_example_of_the_right_one(tmp_path: Path) -> None:
+    assert faults(tmp_path, 'traces_url = "otel"\nmetrics_address = "9464"') == [
+        "traces_url: it must look like http://127.0.0.1:4318.",
+        "metrics_address: it must look like 127.0.0.1:9464.",
+    ]
+
+
 def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
     text = f'port = 70000\nworkers = "many"\nprot = 1\n[share_weights]\n"{GROUP}" = 0'
     told = faults(tmp_path, text)

@@ -97,6 +97,7 @@ def test_quantities() -> None:
     )
     assert (count_text(12), count_text(3_932_160)) == ("12", "3.9 M")
     assert time_text(0.02) == "under 0.1 s"
+    assert (time_text(13.94), time_text(59.7)) == ("14 s", "1 min 00 s")
     assert time_text(443 * 3600 + 60) == "18 days 11 h"
     assert (time_text(3.21), time_text(61), time_text(7322)) == (
         "3.2 s",

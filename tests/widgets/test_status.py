@@ -9,7 +9,6 @@ from pytestqt.qtbot import QtBot
 from hmz_widgets.status import (
     PAUSE_MS,
     StatusView,
-    duration,
     error_text,
     result_line,
     standing_line,
@@ -20,14 +19,6 @@ from napari_hmz.schema import ModelCard, OutputResult, Run
 from napari_hmz.standing import Standing
 from napari_hmz.testing.fake_client import FakeClient
 from napari_hmz.testing.fake_source import FakeSource
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [(0.2, "1 s"), (59.4, "59 s"), (61, "1 min"), (3000, "50 min"), (7500, "2 h 5 min")],
-)
-def test_durations(seconds: float, words: str) -> None:
-    assert duration(seconds) == words
 
 
 def test_a_line_says_what_is_done_or_awaited() -> None:
@@ -43,7 +34,7 @@ def test_a_line_says_what_is_done_or_awaited() -> None:
     assert standing_line(unknown) == "0 of 9 blocks · waiting for the server (engine)"
     waits = Standing("queue", blocks_total=9, position=3, wait_s=120)
     assert standing_line(waits) == (
-        "0 of 9 blocks · waiting in the queue (place 3) · begins in about 2 min"
+        "0 of 9 blocks · waiting in the queue (place 3) · begins in about 2 min 00 s"
     )
 
 

@@ -12,11 +12,10 @@ from qtpy.QtWidgets import QFrame, QLabel, QProgressBar, QPushButton, QVBoxLayou
 from napari_hmz.counts import counts_of
 from napari_hmz.errors import HmzError
 from napari_hmz.forecast import Forecast, rows
-from napari_hmz.quantities import count_text, size_text
+from napari_hmz.quantities import count_text, size_text, time_text
 from napari_hmz.schema import Run
 from napari_hmz.standing import Standing
 
-SECONDS_PER_MINUTE = 60
 PAUSE_MS = 250
 """Between two standings that are shown: any change has the whole window drawn again."""
 FOR_SHELLS = re.compile(r"\s*\((?:--[\w-]+|in a shell:[^)]*)\)")
@@ -155,9 +154,9 @@ def standing_line(standing: Standing) -> str:
     said = standing.doing == "computing" and rate  # it is seen from the rate
     parts += [part for part in ("" if said else standing.words, rate) if part]
     if standing.wait_s is not None:
-        parts.append(f"begins in about {duration(standing.wait_s)}")
+        parts.append(f"begins in about {time_text(standing.wait_s)}")
     if standing.seconds_left is not None:
-        parts.append(f"{duration(standing.seconds_left)} left")
+        parts.append(f"{time_text(standing.seconds_left)} left")
     return " · ".join(parts)
 
 
@@ -166,15 +165,6 @@ def forecast_lines(found: Forecast) -> list[str]:
     figures = rows(found)
     told = [f"{name}: {figures[name]}" for name in _FIGURES if name in figures]
     return [*told, *(f"⚠ {warning}" for warning in found.warnings)]
-
-
-def duration(seconds: float) -> str:
-    """Return a time span in words, rounded to what matters."""
-    if seconds < SECONDS_PER_MINUTE:
-        return f"{max(1, round(seconds))} s"
-    minutes = round(seconds / SECONDS_PER_MINUTE)
-    hours, rest = divmod(minutes, SECONDS_PER_MINUTE)
-    return f"{hours} h {rest} min" if hours else f"{minutes} min"
 
 
 def result_line(run: Run) -> str:
