@@ -108,6 +108,8 @@ class ModelZoo(QWidget):  # type: ignore[misc] # Qt has no types that mypy can f
     def _lay_out(self) -> None:
         self.tabs = QTabWidget()
         self.tabs.setDocumentMode(True)
+        self.tabs.setAccessibleName("Model Zoo")
+        self.tabs.tabBar().setAccessibleName("Model or runs")
         self.tabs.setTabBarAutoHide(True)
         self.tabs.tabBar().setDrawBase(False)  # in napari's themes, a white line
         self.tabs.addTab(self.model_page.native, "Model")
