@@ -245,6 +245,8 @@ class ModelPage:
         bar = self._scroll.verticalScrollBar().sizeHint().width()
         needed = self._content.minimumSizeHint().width() + bar
         self._scroll.setMinimumWidth(max(NARROWEST, needed))
+        if not self.desk.confirmation.isHidden():
+            self._foretold()  # the page has grown since: the question stays in sight
 
     def _foretold(self) -> None:
         self._end_due.start(0)

@@ -16,7 +16,7 @@ from napari_hmz.errors import EngineUnavailable
 EXAMPLES = Path(__file__).parents[3] / "backend" / "deploy" / "examples"
 LACKING = {
     "laptop": (),
-    "one-server": ("secrets", "database", "public address", "issuer", "triton"),
+    "one-server": ("secrets", "database", "public address", "issuer", "triton", "storage"),
     "desy": (
         "public address",
         "secrets",
