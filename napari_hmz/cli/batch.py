@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -93,7 +92,8 @@ def told(outcomes: Iterator[Outcome], total: int, *, as_json: bool) -> list[Outc
     """Tell each outcome as it comes, and return all of them."""
     found: list[Outcome] = []
     try:
-        with _Bar(total, as_json=as_json) as bar:
+        bar = _Bar(total, as_json=as_json)
+        with bar.drawn:
             for outcome in outcomes:
                 found.append(outcome)
                 bar.tell(outcome, len(found))
@@ -118,7 +118,7 @@ class _Bar:
     def __init__(self, total: int, *, as_json: bool) -> None:
         self._total, self._as_json = total, as_json
         console = Console(stderr=True)
-        self._bar = Progress(
+        self.drawn = Progress(
             BarColumn(),
             MofNCompleteColumn(),
             "images,",
@@ -127,7 +127,7 @@ class _Bar:
             console=console,
             disable=as_json or not console.is_terminal,
         )
-        self._task = self._bar.add_task("", total=total)
+        self._task = self.drawn.add_task("", total=total)
 
     def tell(self, outcome: Outcome, number: int) -> None:
         """Tell what became of the image that has ended as the `number`-th."""
@@ -136,23 +136,11 @@ class _Bar:
             return
         line = f"{number:{len(str(self._total))}}/{self._total} {outcome.job.image}: "
         line += _words(outcome)
-        if self._bar.disable:
+        if self.drawn.disable:
             typer.echo(line, err=True)
         else:
-            self._bar.console.print(Text(line))
-            self._bar.advance(self._task)
-
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._bar.stop()
+            self.drawn.console.print(Text(line))
+            self.drawn.advance(self._task)
 
 
 def _words(outcome: Outcome) -> str:

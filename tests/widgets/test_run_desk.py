@@ -175,7 +175,15 @@ def test_the_question_whether_to_start_comes_into_sight(
     zoo.dock.window().show()
     zoo.page.desk.run_button.click()
     start = zoo.page.desk.start_button
-    qtbot.waitUntil(lambda: start.visibleRegion().boundingRect() == start.rect(), timeout=WAIT_MS)
+
+    def in_sight() -> bool:
+        return bool(start.visibleRegion().boundingRect() == start.rect())
+
+    qtbot.waitUntil(in_sight, timeout=WAIT_MS)
+    bar = zoo.page._scroll.verticalScrollBar()
+    before = bar.value()
+    zoo.page._content.layout().insertSpacing(0, 400)  # the page grows above it
+    qtbot.waitUntil(lambda: bar.value() > before and in_sight(), timeout=WAIT_MS)
 
 
 def test_a_refused_preview_says_why(open_zoo: OpenZoo, make_card: MakeCard, qtbot: QtBot) -> None:

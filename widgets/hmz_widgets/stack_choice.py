@@ -78,12 +78,7 @@ class StackChoice:
 
     def parts(self) -> tuple[ChannelPart, ...]:
         """Return what the client is to read; empty unless each channel has been chosen."""
-        return tuple(
-            ChannelPart(
-                list(one.layer.data) if one.layer.multiscale else one.layer.data, one.channel
-            )
-            for one in self._chosen()
-        )
+        return tuple(ChannelPart(one.data, one.channel) for one in self._chosen())
 
     def picture(self) -> Picture | None:
         """Return the picture of the layer that is the first channel; None as long as one lacks."""

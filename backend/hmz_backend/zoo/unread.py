@@ -1,11 +1,11 @@
 """Words under `config.hmz` that nothing here reads: most often they are misspelt."""
 
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 
+from hmz_backend.setting_faults import nearest
 from hmz_backend.zoo.extension import Extension
 
 PLACE = "config.hmz"
@@ -40,6 +40,6 @@ def _fields(node: Mapping[str, Any], kind: type[BaseModel], place: str) -> Itera
         if field is not None:
             yield from _within(value, field.annotation, f"{place}.{name}")
             continue
-        near = get_close_matches(str(name), kind.model_fields, n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
+        near = nearest(str(name), list(kind.model_fields))
+        hint = f"; did you mean {near}?" if near else ""
         yield f"{place}.{name} is not read: there is no such word here{hint}"
