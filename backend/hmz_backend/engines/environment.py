@@ -227,8 +227,10 @@ def _place_backend(environment: Environment) -> None:
     )
     target = environment.backends / "python"
     target.mkdir(parents=True, exist_ok=True)
-    for file in (*files, stub):
-        shutil.copy2(triton / file, target)
+    for source in (triton / file for file in (*files, stub)):
+        new = target / f".{source.name}.new"
+        shutil.copy2(source, new)
+        new.replace(target / source.name)  # a Triton that runs keeps what it has begun with
 
 
 def _do(command: Sequence[str], log: Path, *, timeout_s: float = INSTALL_TIMEOUT_S) -> None:

@@ -1,4 +1,6 @@
 import json
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -85,6 +87,39 @@ def test_packages_that_some_models_need_are_added_and_kept(
     assert Environment(tmp_path).extras() == {"stardist"}
     install(tmp_path, extras=["cellpose"])
     assert commands[-2][-2:] == ["cellpose", "stardist"]
+
+
+def test_it_is_made_anew_while_a_triton_of_the_old_one_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = Environment(tmp_path)
+    triton = made.packages / "pytriton" / "tritonserver"
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    stub = triton / "python_backend_stubs" / version / "triton_python_backend_stub"
+    library = triton / "backends" / "python" / "libtriton_python.so"
+    sleep = shutil.which("sleep")
+    assert sleep is not None
+
+    def pip(*_: object, **__: object) -> None:
+        for folder in (stub.parent, library.parent):
+            folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(sleep, stub)
+        library.write_bytes(b"")
+        library.with_name("triton_python_backend_utils.py").write_text("")
+        made.server.parent.mkdir(exist_ok=True)
+        made.server.write_bytes(b"")
+
+    monkeypatch.setattr(environment, "_do", pip)
+    install(tmp_path)
+    placed = made.backends / "python" / stub.name
+    with subprocess.Popen([placed, "60"]) as running:
+        (tmp_path / environment.MARKER).unlink()
+        try:
+            assert install(tmp_path).is_installed()
+            assert running.poll() is None
+        finally:
+            running.kill()
+    assert [path.name for path in placed.parent.glob(".*")] == []
 
 
 def test_a_half_made_environment_is_not_started(tmp_path: Path) -> None:
