@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from hmz_backend.planning import block_at, neighbours
+from hmz_backend.runs.column_file import FileColumn
 from hmz_backend.runs.join_log import Compared, JoinLog
 from hmz_backend.stitching.bands import TileLabels
 from hmz_backend.stitching.matching import Rule, matches
@@ -306,3 +307,33 @@ def test_a_torn_end_of_the_log_is_cut_off(tmp_path: Path, cut: int) -> None:
     np.testing.assert_array_equal(found.pairs, record.pairs)
     log.append([other])
     assert [found.block for found in log.records()] == [3, 4]
+
+
+def test_what_a_stalled_process_appends_to_a_log_that_was_taken_up_is_not_in_it(
+    tmp_path: Path,
+) -> None:
+    log, other = JoinLog(tmp_path / "joins.log"), JoinLog(tmp_path / "other.log")
+    empty = np.empty(0, np.int64)
+    first, second, third = (Compared(n, empty, empty.reshape(0, 2)) for n in range(3))
+    log.append([first])
+    other.append([second])
+    with log.path.open("ab") as stalled:
+        assert [found.block for found in log.take_up()] == [0]
+        stalled.write(other.path.read_bytes())
+    log.append([third])
+    assert [found.block for found in log.records()] == [0, 2]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["joins.log", "other.log"]
+
+
+def test_a_log_that_is_not_there_is_taken_up_as_an_empty_one(tmp_path: Path) -> None:
+    assert not [*JoinLog(tmp_path / "joins.log").take_up()]
+
+
+def test_a_column_that_a_stalled_process_has_mapped_is_another_file(tmp_path: Path) -> None:
+    stalled = FileColumn(tmp_path / "parents.column")
+    stalled.extend(np.arange(5_000))
+    mapped = stalled.array
+    column = FileColumn(tmp_path / "parents.column")
+    column.extend(np.arange(3))
+    mapped[:] = -1  # were the file the same one, there would be nothing behind most of the map
+    np.testing.assert_array_equal(column.array, np.arange(3))

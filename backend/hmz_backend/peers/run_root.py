@@ -6,7 +6,9 @@ runs.7      of the leader of term 7; the next one renames it to runs.8
 ```
 
 So a process that was stalled, and does not know yet that another one leads, writes to a folder that
-nobody reads any more: not a byte of a run is changed behind the leader's back.
+nobody reads any more. A file that it had open moves along, though: what is appended to, or mapped,
+is replaced by a copy of its own when a run is taken up (`stores.atomic.renew`). So not a byte of
+a run is changed behind the leader's back.
 """
 
 import contextlib

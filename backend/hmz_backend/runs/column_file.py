@@ -11,7 +11,7 @@ from hmz_backend.stores.atomic import append_whole
 
 @dataclass
 class FileColumn:
-    """A `Column` in a file; what an earlier life has left there is overwritten.
+    """A `Column` in a file; what an earlier life has left there is replaced.
 
     Numbers are appended by writing, so that a full disk is an error and no crash; what is there is
     changed through a map of the file.
@@ -27,8 +27,9 @@ class FileColumn:
     _count: int = 0
 
     def __post_init__(self) -> None:
-        """Begin with an empty file."""
+        """Begin with an empty file: a new one, as a stalled process may have mapped the old one."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.path.unlink(missing_ok=True)
         self.path.write_bytes(b"")
 
     def extend(self, numbers: NDArray[np.int64]) -> None:

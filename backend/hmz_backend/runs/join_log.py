@@ -22,7 +22,7 @@ import numpy as np
 from numcodecs import zstd
 
 from hmz_backend.stitching.unionfind import Ids, Pairs
-from hmz_backend.stores.atomic import append_whole
+from hmz_backend.stores.atomic import append_whole, renew
 
 _HEAD = struct.Struct("<II")
 _COUNTS = 3
@@ -71,6 +71,19 @@ class JoinLog:
                     yield record
         except FileNotFoundError:
             return
+
+    def take_up(self) -> Iterator[Compared]:
+        """Yield what an earlier driver has left, which may append to its own file still.
+
+        That driver may be in another process, stalled between opening the file and writing to it.
+
+        Raises
+        ------
+        DiskFull
+            If there is no space.
+        """
+        renew(self.path)
+        return self.records()
 
     def append(self, records: Sequence[Compared]) -> None:
         """Put records at the end.

@@ -67,7 +67,7 @@ class Joining:
             For each block, whether it is still to be computed, or to be computed again.
         """
         pairs = list[Pairs]()
-        for record in self._work.log.records():
+        for record in self._work.log.take_up():
             self._joiner.restore(record.block, record.first)
             self._enter(record)
             pairs.append(record.pairs)

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 from pathlib import Path
 from secrets import token_hex
 
@@ -20,7 +21,7 @@ def write_whole(path: Path, body: bytes) -> None:
     DiskFull
         If there is no space; nothing is left behind.
     """
-    temporary = path.with_name(f".{path.name}.{token_hex(4)}.part")
+    temporary = _temporary(path)
     try:
         try:
             temporary.write_bytes(body)
@@ -33,6 +34,30 @@ def write_whole(path: Path, body: bytes) -> None:
         if error.errno in FULL:
             raise DiskFull("The backend's disk is full.") from error
         raise
+
+
+def renew(path: Path) -> None:
+    """Put a synced copy in the place of a file, if there is one.
+
+    Another process that has it open, and was stalled, then goes on writing to what nobody reads.
+
+    Raises
+    ------
+    DiskFull
+        If there is no space; the file is as it was.
+    """
+    temporary = _temporary(path)
+    try:
+        shutil.copyfile(path, temporary)
+        with temporary.open("r+b") as file:
+            os.fsync(file.fileno())  # the name must not come to the disk before the bytes
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        if error.errno in FULL:
+            raise DiskFull("The backend's disk is full.") from error
+        if error.errno != errno.ENOENT:
+            raise
 
 
 def append_whole(path: Path, body: bytes) -> None:
@@ -52,6 +77,10 @@ def append_whole(path: Path, body: bytes) -> None:
         if error.errno in FULL:
             raise DiskFull("The backend's disk is full.") from error
         raise
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{token_hex(4)}.part")
 
 
 def is_leftover(name: str) -> bool:
