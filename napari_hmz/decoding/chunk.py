@@ -4,6 +4,7 @@ The chunks of a volume come from outside: each step checks what it can before it
 codecs of `napari_hmz.schema.codecs` are known here; zarr is not asked, since it sets no limits.
 """
 
+import math
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -88,7 +89,7 @@ class ChunkDecoder:
     @property
     def size(self) -> int:
         """Bytes of one decoded chunk."""
-        return int(np.prod(self.shape)) * self.dtype.itemsize
+        return math.prod(self.shape) * self.dtype.itemsize
 
     @property
     def encoded_limit(self) -> int:

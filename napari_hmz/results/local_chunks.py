@@ -33,6 +33,8 @@ class LocalChunks:
     ----------
     array
         In a folder, stored chunk by chunk, with fill value 0.
+    shape, chunks
+        Its extents and those of a chunk: zarr takes long to say.
     folder
         Of the array.
     decoder
@@ -42,6 +44,8 @@ class LocalChunks:
     """
 
     array: "zarr.Array[Any]"
+    shape: tuple[int, ...]
+    chunks: tuple[int, ...]
     folder: Path
     decoder: ChunkDecoder
     pack: "Pack | None"
@@ -56,7 +60,8 @@ class LocalChunks:
         decoder = ChunkDecoder.of_document(document)
         if decoder is None:
             return None
-        return cls(array, store.root / array.path, decoder, _pack(document["codecs"]))
+        folder, pack = store.root / array.path, _pack(document["codecs"])
+        return cls(array, array.shape, array.chunks, folder, decoder, pack)
 
     def path(self, place: tuple[int, ...]) -> Path:
         """Return where a chunk is stored, if it is."""
@@ -70,7 +75,7 @@ class LocalChunks:
         ChunkCorrupt, ChunkTooLarge
             If its file is not what the array says.
         """
-        sizes = zip(place, self.array.chunks, self.array.shape, strict=True)
+        sizes = zip(place, self.chunks, self.shape, strict=True)
         inside = [min(chunk, extent - number * chunk) for number, chunk, extent in sizes]
         try:
             body = self.path(place).read_bytes()
@@ -90,8 +95,8 @@ class LocalChunks:
             path.unlink(missing_ok=True)
             return True
         whole = values
-        if values.shape != self.array.chunks:
-            whole = np.zeros(self.array.chunks, values.dtype)
+        if values.shape != self.chunks:
+            whole = np.zeros(self.chunks, values.dtype)
             whole[tuple(map(slice, values.shape))] = values
         plain = np.ascontiguousarray(whole, self.array.dtype.newbyteorder("<"))
         write_whole(path, self.pack(plain))

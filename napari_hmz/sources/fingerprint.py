@@ -15,12 +15,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import xxhash
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _PART_BYTES = 4 * 2**20
 _THREADS = 4
-"""Hash parts of an array side by side: nothing is sent before its fingerprint is known."""
+"""Read parts of an array side by side: nothing is sent before its fingerprint is known."""
 
 
 def of_file(path: Path) -> str:
@@ -34,12 +36,16 @@ def of_folder(folder: Path) -> str:
 
 
 def of_array(array: "NDArray[Any]") -> str:
-    """Return a digest of an array's values, shape and dtype."""
+    """Return a digest of an array's values, shape and dtype.
+
+    XXH3 tells images apart as surely as 128 bits can. It is no secret keeper, and need not be one:
+    only the same person's images are compared.
+    """
     import numpy as np
 
     def part(start: int) -> bytes:
         values = np.ascontiguousarray(array[start : start + rows])
-        return hashlib.sha256(values.view(np.uint8).data).digest()
+        return xxhash.xxh3_128_digest(values.view(np.uint8).data)
 
     digest = hashlib.sha256(f"{array.dtype.str}{array.shape}".encode())
     rows = max(1, _PART_BYTES // max(1, array[:1].nbytes))

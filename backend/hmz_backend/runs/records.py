@@ -5,12 +5,22 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import Connection, Row, bindparam, delete, insert, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    bindparam,
+    delete,
+    insert,
+    select,
+    tuple_,
+    update,
+)
 
 from hmz_backend.access import share_records
 from hmz_backend.access.rights import Right, right_of
 from hmz_backend.database.tables import BlockRow, EventRow, RunRow, SpeedRow, VolumeRow
-from hmz_backend.database.upsert import upsert
+from hmz_backend.database.upsert import New, insert_or_change
 from hmz_backend.identity.protocol import Principal
 from hmz_backend.shares.turn import ANONYMOUS, Holder, holder_of
 from napari_hmz.schema import (
@@ -252,14 +262,13 @@ def to_run(row: AnyRow, right: Right = Right.OWN) -> Run:
 
 def put_blocks(connection: Connection, rows: Sequence[Mapping[str, object]]) -> None:
     """Keep what became of blocks in outputs; the later word counts."""
-    if not rows:
-        return
-    added = upsert(connection, BlockRow)
-    later = {name: added.excluded[name] for name in ("digest", "objects", "final")}
-    connection.execute(
-        added.on_conflict_do_update(index_elements=["run", "output", "block"], set_=later),
-        list(rows),
-    )
+    if rows:
+        keys = ("run", "output", "block")
+        connection.execute(insert_or_change(connection, BlockRow, _later, keys=keys), list(rows))
+
+
+def _later(new: New) -> dict[str, ColumnElement[Any]]:
+    return {name: new[name] for name in ("digest", "objects", "final")}
 
 
 def drop_blocks(connection: Connection, run: str, blocks: Iterable[int]) -> None:
@@ -287,17 +296,17 @@ def add_speed(
     connection: Connection, model: str, version: str, voxels: int, seconds: float
 ) -> None:
     """Count what a run has taught of a model's speed."""
+    row = {"model": model, "version": version, "voxels": voxels, "seconds": seconds}
     connection.execute(
-        upsert(connection, SpeedRow)
-        .values(model=model, version=version, voxels=voxels, seconds=seconds)
-        .on_conflict_do_update(
-            index_elements=["model", "version"],
-            set_={
-                "voxels": SpeedRow.voxels + voxels,
-                "seconds": SpeedRow.seconds + seconds,
-            },
-        )
+        insert_or_change(connection, SpeedRow, _added, keys=("model", "version")), row
     )
+
+
+def _added(new: New) -> dict[str, ColumnElement[Any]]:
+    return {
+        "voxels": SpeedRow.voxels + new["voxels"],
+        "seconds": SpeedRow.seconds + new["seconds"],
+    }
 
 
 def seconds_per_voxel(connection: Connection, model: str, version: str) -> float | None:

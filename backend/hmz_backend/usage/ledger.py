@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from secrets import token_hex
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Connection
+from sqlalchemy import ColumnElement, Connection
 
 from hmz_backend.database.tables import UsageGroupsRow, UsageRow
-from hmz_backend.database.upsert import insert_if_absent, upsert
+from hmz_backend.database.upsert import New, insert_if_absent, insert_or_change
 from hmz_backend.database.writer import Operation
 from hmz_backend.usage.amount import Account, Amount
 
@@ -58,17 +58,19 @@ class Ledger:
         text = json.dumps(sorted(account.groups))
         groups = hashlib.sha256(text.encode()).hexdigest()[:32]
         known = insert_if_absent(connection, UsageGroupsRow)
-        connection.execute(known.values(digest=groups, groups=text))
-        amounts = {name: getattr(amount, name) for name in AMOUNTS}
-        added = upsert(connection, UsageRow).values(
-            day=day,
-            issuer=account.issuer,
-            subject=account.subject,
-            groups=groups,
-            model=account.model,
-            version=account.version,
-            process=self.process,
-            **amounts,
-        )
-        sums = {name: getattr(UsageRow, name) + value for name, value in amounts.items()}
-        connection.execute(added.on_conflict_do_update(index_elements=list(KEY), set_=sums))
+        connection.execute(known, {"digest": groups, "groups": text})
+        row = {
+            "day": day,
+            "issuer": account.issuer,
+            "subject": account.subject,
+            "groups": groups,
+            "model": account.model,
+            "version": account.version,
+            "process": self.process,
+            **{name: getattr(amount, name) for name in AMOUNTS},
+        }
+        connection.execute(insert_or_change(connection, UsageRow, _sums, keys=KEY), row)
+
+
+def _sums(new: New) -> dict[str, ColumnElement[Any]]:
+    return {name: getattr(UsageRow, name) + new[name] for name in AMOUNTS}
