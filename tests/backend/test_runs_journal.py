@@ -29,7 +29,6 @@ def journal(blocks: int = 1) -> Journal:
         works=dict.fromkeys(("labels", "blend"), SimpleNamespace(told=lambda block, part: None)),
         block=lambda number: number,
         voxels=lambda number: 1,
-        drop_receipts=lambda numbers: None,
         in_thread=at_once,
     )
     return Journal(cast(Job, job), cast(RunLog, Log()))

@@ -22,7 +22,7 @@ from hmz_backend.watch.about import about
 from napari_hmz.errors import HmzError, InternalError
 
 log = logging.getLogger(__name__)
-Work = Callable[[BlockTask], Awaitable[None]]
+Work = Callable[[BlockTask], Awaitable[str]]
 REMEMBERED = 10_000  # outcomes of ended tasks that can still be asked for
 
 
@@ -33,7 +33,7 @@ class LocalExecutor:
     Parameters
     ----------
     work
-        Does one task; what it raises becomes the task's outcome.
+        Does one task, and returns its receipt; what it raises becomes the task's outcome.
     slots
         How many tasks are under way at once: this bounds the tiles in memory.
     queue
@@ -119,13 +119,13 @@ class LocalExecutor:
 
     async def _tried(self, task: BlockTask) -> Outcome:
         try:
-            await self.work(task)
+            receipt = await self.work(task)
         except HmzError as error:
             return Outcome("failed", error)
         except Exception:  # a bug in one block ends its run, not the backend
             log.exception("a block failed unexpectedly")
             return Outcome("failed", InternalError("A block of the run failed unexpectedly."))
-        return Outcome("done")
+        return Outcome("done", receipt=receipt)
 
     def _ended(self, ticket: Ticket, task: BlockTask, ended: "asyncio.Task[Outcome]") -> None:
         """Give a place on; also that of a task that was cancelled before its first step."""

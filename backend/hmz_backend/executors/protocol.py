@@ -29,6 +29,8 @@ class Outcome:
 
     phase: Phase
     error: "HmzError | None" = None
+    receipt: str = ""
+    """What a task that is done has said of what it wrote."""
     ahead: int = 0
     """While it waits: how many others' turns come before the next one of its share."""
 
@@ -37,7 +39,7 @@ class Executor(Protocol):
     """Gets tasks done; called from the event loop of the backend."""
 
     async def submit(self, task: BlockTask) -> Ticket:
-        """Take a task; its result is what it writes in the run's folder."""
+        """Take a task; its result is what it writes in the run's folder, and its receipt."""
 
     async def poll(
         self, tickets: Sequence[Ticket], *, timeout_s: float

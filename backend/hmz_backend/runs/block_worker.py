@@ -13,6 +13,7 @@ from hmz_backend.executors.protocol import BlockTask
 from hmz_backend.planning import Block
 from hmz_backend.runs.feed import FeedBroken
 from hmz_backend.runs.job import Job
+from hmz_backend.runs.receipt import Receipt
 from hmz_backend.runs.threads import in_thread
 from hmz_backend.shares.turn import Turn
 from napari_hmz.errors import EngineFailed
@@ -36,23 +37,23 @@ class BlockWorker:
     threads: Threads
     jobs: dict[str, Job] = field(default_factory=dict)
 
-    async def __call__(self, task: BlockTask) -> None:
-        """Do one task; its result is what it leaves in the run's folder."""
+    async def __call__(self, task: BlockTask) -> str:
+        """Do one task; return its receipt, which speaks of what it left in the run's folder."""
         traces = self.dispatcher.watch.traces
         with traces.span("block", hmz__run=task.run, hmz__block=task.block):
-            await self._do(task)
+            receipt = await self._do(task)
+        return receipt.model_dump_json()
 
-    async def _do(self, task: BlockTask) -> None:
+    async def _do(self, task: BlockTask) -> Receipt:
         job = self.jobs[task.run]
         block = job.block(task.block)
         try:
             request = await in_thread(self.threads, job.tile, block)
         except FeedBroken as error:
-            await in_thread(self.threads, job.keep_broken, block, error)
-            return
+            return Receipt(block=task.block, broken=error.key, broken_input=error.number)
         computed = await self._compute(job, request, task.turn, block)
         _check(job, computed.outputs)
-        await in_thread(self.threads, job.keep, block, computed.outputs, computed.engine_s)
+        return await in_thread(self.threads, job.keep, block, computed.outputs, computed.engine_s)
 
     async def _compute(self, job: Job, request: TileRequest, turn: Turn, block: Block) -> Computed:
         blank = None

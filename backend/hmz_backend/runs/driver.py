@@ -256,13 +256,13 @@ class Driver:
             block = self._tickets.pop(ticket)
             self.idleness.moved()
             if outcome.phase == "done":
-                done.append(block)
+                done.append(Receipt.model_validate_json(outcome.receipt))
             elif outcome.phase == "lost":
                 self.frontier.give_back(block)
             else:
                 failed.append(outcome.error or InternalError("A block of the run was stopped."))
         if done:
-            await self._keep(await self.parts.in_thread(self.job.receipts, done))
+            await self._keep(done)
             self._open_wide()
         if failed:
             raise failed[0]
@@ -299,9 +299,16 @@ class Driver:
         self.supply.changed()
 
     async def _wind_up(self) -> None:
-        """Cancel all tasks at once: one by one, each would make room for the next to begin."""
+        """Cancel all tasks at once: one by one, each would make room for the next to begin.
+
+        What had ended by then is kept; it is joined when the run is taken up.
+        """
         await asyncio.gather(*(self.parts.executor.cancel(ticket) for ticket in self._tickets))
+        outcomes = await self.parts.executor.poll(list(self._tickets), timeout_s=0)
         self._tickets.clear()
+        done = [o.receipt for o in outcomes.values() if o.phase == "done"]
+        receipts = list(map(Receipt.model_validate_json, done))
+        await self.journal.computed([receipt for receipt in receipts if not receipt.broken])
         await self._tell(always=True)
 
     async def _tell(self, *, always: bool = False) -> None:

@@ -4,7 +4,6 @@
 runs/{id}/brief.json            what was fixed (brief.py)
 runs/{id}/outputs/{name}/       a zarr v3 array: what clients read
 runs/{id}/work/{name}/          what stitching needs until the end
-runs/{id}/work/receipts/        what became of each block, until the journal has it
 ```
 
 What a loss of power may do. Files are written without waiting for the disk, since a chunk is
@@ -54,10 +53,6 @@ class RunFolder:
     def work(self, name: str) -> Path:
         """Return the folder for what stitching an output needs."""
         return self.root / "work" / name
-
-    def receipt(self, block: int) -> Path:
-        """Return where a block task says what became of its block."""
-        return self.root / "work" / "receipts" / f"{block}.json"
 
     @property
     def is_settled(self) -> bool:

@@ -3,7 +3,7 @@
 Threads: `tile`, `keep` and the works run in worker threads, many blocks at once; the rest is cheap.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor as Threads
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,7 +12,6 @@ from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
 from hmz_backend.engines.protocol import TileRequest
 from hmz_backend.planning import Block, block_at, blocks_in
@@ -20,13 +19,12 @@ from hmz_backend.planning.order import run_order
 from hmz_backend.runs import threads as own_threads
 from hmz_backend.runs.blanks import Blank, Blanks
 from hmz_backend.runs.brief import Brief
-from hmz_backend.runs.feed import Feed, FeedBroken
+from hmz_backend.runs.feed import Feed
 from hmz_backend.runs.folder import RunFolder
 from hmz_backend.runs.frontier import Frontier
 from hmz_backend.runs.output_work import OutputWork
 from hmz_backend.runs.receipt import Receipt
 from hmz_backend.runs.tiles import Tiles
-from hmz_backend.stores.atomic import write_whole
 from hmz_backend.usage.amount import MICROSECONDS
 from napari_hmz.schema import Region
 
@@ -82,11 +80,13 @@ class Job:
         """Return what the engine gets for a block."""
         return self.tiles.cut(block)
 
-    def keep(self, block: Block, results: Mapping[str, NDArray[Any]], engine_s: float = 0) -> None:
-        """Write what is to be kept of a tile's results, and the receipt with what it took last."""
+    def keep(
+        self, block: Block, results: Mapping[str, NDArray[Any]], engine_s: float = 0
+    ) -> Receipt:
+        """Write what is to be kept of a tile's results."""
         parts = {name: work.take(block, results[name]) for name, work in self.works.items()}
         engine_us = round(engine_s * MICROSECONDS)
-        self._leave(Receipt(block=block.index, outputs=parts, engine_us=engine_us))
+        return Receipt(block=block.index, outputs=parts, engine_us=engine_us)
 
     def nothing(self, number: int) -> Mapping[str, NDArray[Any]] | None:
         """Return a block's results if they are known to be zeros, without reading its tile."""
@@ -101,7 +101,7 @@ class Job:
             self.blanks.learn_outline(outline, blank)
 
     def skip(self, nothing: Mapping[int, Mapping[str, NDArray[Any]]]) -> list[Receipt]:
-        """Do as `keep` does for blocks whose results are zeros; the receipts are not written."""
+        """Do as `keep` does for blocks whose results are zeros."""
         return [
             Receipt(
                 block=number,
@@ -112,34 +112,6 @@ class Job:
             )
             for number, results in nothing.items()
         ]
-
-    def keep_broken(self, block: Block, broken: FeedBroken) -> None:
-        """Leave word that a chunk must be sent again before the block can be done."""
-        receipt = Receipt(block=block.index, broken=broken.key, broken_input=broken.number)
-        self._leave(receipt)
-
-    def _leave(self, receipt: Receipt) -> None:
-        write_whole(self.folder.receipt(receipt.block), receipt.model_dump_json().encode())
-
-    def receipt_numbers(self) -> list[int]:
-        """Return the blocks whose receipts are there and whole."""
-        found = []
-        for path in self.folder.receipt(0).parent.glob("*.json"):
-            try:
-                found.append(Receipt.model_validate_json(path.read_bytes()).block)
-            except ValidationError:
-                path.unlink()  # torn by a loss of power
-        return found
-
-    def receipts(self, numbers: Sequence[int]) -> list[Receipt]:
-        """Return what tasks have left."""
-        paths = [self.folder.receipt(number) for number in numbers]
-        return [Receipt.model_validate_json(path.read_bytes()) for path in paths]
-
-    def drop_receipts(self, numbers: Sequence[int]) -> None:
-        """Delete receipts that are in the journal."""
-        for number in numbers:
-            self.folder.receipt(number).unlink(missing_ok=True)
 
     def frontier(self, pending: NDArray[np.bool_]) -> Frontier:
         """Return what decides which block comes next."""

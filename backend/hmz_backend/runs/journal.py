@@ -90,7 +90,6 @@ class Journal:
             broken |= await self.job.in_thread(self._restore, page)
         if lost := await self.job.in_thread(self._forget, broken):
             await self.database.write(partial(records.drop_blocks, run=self.run, blocks=lost))
-        await self.computed(await self.job.in_thread(self._left_receipts))
 
     @property
     def run(self) -> str:
@@ -133,7 +132,6 @@ class Journal:
                     events.append(self.job.works[name].told(block, part))
         put, used = partial(self._put, rows=rows), self._used(receipts)
         await self.log.append(events, put, *([self.use(used)] if used.tiles else []))
-        await self.job.in_thread(self.job.drop_receipts, [r.block for r in receipts])
 
     async def settled(self, name: str, parts: Mapping[int, OutputReceipt]) -> None:
         """Keep final chunks of an output, and tell of them."""
@@ -207,20 +205,6 @@ class Journal:
             self._mark_pending(number)
         self.voxels_done = sum(map(self.job.voxels, self.computed_blocks()))
         return [b for b in broken if not all(m.final[b] for m in self.marks.values())]
-
-    def _left_receipts(self) -> list[Receipt]:
-        """Return what tasks have finished, and no driver has journalled, if the files are whole."""
-        receipts = self.job.receipts(self.job.receipt_numbers())
-        return [
-            r for r in receipts if self._pending[r.block] and not r.broken and self._is_intact(r)
-        ]
-
-    def _is_intact(self, receipt: Receipt) -> bool:
-        block = self.job.block(receipt.block)
-        parts = receipt.outputs
-        return set(parts) == set(self.job.works) and all(
-            self.job.works[name].intact(block, part) for name, part in parts.items()
-        )
 
     def _used(self, receipts: Sequence[Receipt]) -> Amount:
         """Return what blocks took: each counts when it is journalled, so once, come what may."""

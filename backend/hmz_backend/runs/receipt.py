@@ -1,4 +1,4 @@
-"""The receipt of a block: what a task wrote, left in the run's folder for the journal."""
+"""The receipt of a block: what a task says of what it wrote, for the journal."""
 
 from napari_hmz.schema.base import Message
 

@@ -20,8 +20,8 @@ class Work:
         self.ended: list[int] = []
         self.release = asyncio.Event()
 
-    async def __call__(self, task: BlockTask) -> None:
-        """Do one task."""
+    async def __call__(self, task: BlockTask) -> str:
+        """Do one task; return its receipt."""
         self.begun.append(task.block)
         if task.block == 13:
             raise EngineFailed("unlucky")
@@ -31,6 +31,7 @@ class Work:
             await self.release.wait()
         await asyncio.sleep(0)
         self.ended.append(task.block)
+        return f"receipt of {task.block}"
 
 
 class ExecutorContract:
@@ -55,6 +56,7 @@ class ExecutorContract:
             ticket = await executor.submit(BlockTask("r", 1))
             assert await ends(executor, ticket) == "done"
             assert await ends(executor, ticket) == "done"
+            assert (await executor.poll([ticket], timeout_s=0))[ticket].receipt == "receipt of 1"
             assert work.ended == [1]
 
         self.run(check)

@@ -64,12 +64,13 @@ class Backend:
         queue: TwoClasses[Any] = TwoClasses(evenly=True)
         self.executor = LocalExecutor(self._work, slots, queue, math.ceil(slots / 4))
 
-    async def _work(self, task: BlockTask) -> None:
+    async def _work(self, task: BlockTask) -> str:
         await asyncio.sleep(READ_S)
         number = {"number": np.array(task.block)}
         await self.dispatcher.infer(TileRequest("m", "1", number, {}), task.turn)
         await asyncio.sleep(KEEP_S)
         self.ended_s[task.block] = now_s()
+        return ""
 
     async def wait_of(self, number: int, turn: Turn) -> float:
         """Do one tile; return how long it waited until it was computed."""

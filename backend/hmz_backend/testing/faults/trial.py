@@ -5,7 +5,6 @@ are none; a worker has one. A loss of power may take written blocks as well, by 
 count as in the air as long as nobody has synced them.
 """
 
-import json
 import os
 import random
 import shutil
@@ -230,7 +229,6 @@ class Trial:
         """Count the blocks in the air; with `lost`, those that the power has taken as well."""
         finished = _journalled(self.rig.data / "backend.sqlite", self._earlier)
         if lost is None:
-            finished |= _receipts(self.rig.data / "runs", self._earlier)
             self.in_the_air = min(self.tally.tiles() - len(finished), MOST_IN_THE_AIR)
         else:
             kept = [block for _, block in finished if block not in lost]
@@ -277,14 +275,3 @@ def _journalled(database: Path, earlier: set[str]) -> set[tuple[str, int]]:
         with closing(sqlite3.connect(copy)) as connection:
             rows = connection.execute("SELECT run, block FROM blocks").fetchall()
     return {(run, block) for run, block in rows if run not in earlier}
-
-
-def _receipts(runs: Path, earlier: set[str]) -> set[tuple[str, int]]:
-    """Return the blocks that are written, and wait for the journal."""
-    found = set()
-    for path in runs.glob("*/work/receipts/[0-9]*.json"):
-        run = path.relative_to(runs).parts[0]
-        with suppress(FileNotFoundError):  # it is in the journal by now
-            if run not in earlier and not json.loads(path.read_text()).get("broken"):
-                found.add((run, int(path.stem)))
-    return found
