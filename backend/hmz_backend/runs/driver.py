@@ -3,7 +3,7 @@
 ```
         ┌── chunks arrive, focus changes, blocks end ──┐
         v                                              │
-queued → running: take ready blocks → executor → receipt → journal + events
+queued → running: take ready blocks → executor → receipt → keeper: journal + events
                                                        │ all blocks done
                                         joining: labels of all blocks → final chunks
                                                        v
@@ -35,6 +35,7 @@ from hmz_backend.runs.frontier import Frontier
 from hmz_backend.runs.idleness import Idleness, StandAside, stay
 from hmz_backend.runs.job import Job
 from hmz_backend.runs.journal import Journal
+from hmz_backend.runs.keeper import Keeper
 from hmz_backend.runs.outlook import Outlook
 from hmz_backend.runs.parts import Parts
 from hmz_backend.runs.readers import Readers
@@ -85,6 +86,7 @@ class Driver:
     outlook: Outlook = field(init=False)
     throughput: Throughput = field(init=False)
     idleness: Idleness = field(init=False)
+    keeper: Keeper = field(init=False)
     _tickets: dict[Ticket, int] = field(default_factory=dict)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _tile_voxels: int = 1
@@ -106,6 +108,7 @@ class Driver:
             self._count_readers,
         )
         self.finisher, self.idleness = Finisher(self.job, self.journal), Idleness(self.stand_aside)
+        self.keeper = Keeper(self._keep, self._changed.set)
         plan, at_once = self.run.plan, self.parts.computed_at_once
         self.frontier.at_first = None if self.journal.blocks_done else at_once
         usual = plan.voxels / plan.seconds if plan.seconds and plan.measured else None
@@ -178,12 +181,16 @@ class Driver:
             while not self.journal.is_computed:
                 self._changed.clear()
                 await self._submit()
+                if not self._tickets:
+                    self.keeper.hurry()
                 self._weigh()
                 if self._begun_s is not None and time.monotonic() - self._begun_s > NARROW_S:
                     self._open_wide()
                 await self._wait()
+                self.keeper.check()
                 self.idleness.look(awaits_chunks=not self._tickets and self.frontier.is_waiting)
                 await self._tell()
+            await self.keeper.settle()
             self._weigh()
         finally:
             self.supply.close()
@@ -204,7 +211,7 @@ class Driver:
 
     async def _submit(self) -> None:
         nothing: dict[int, Arrays] = {}
-        while len(self._tickets) < 2 * self.parts.tiles_in_flight:
+        while len(self._tickets) + len(self.keeper) < 2 * self.parts.tiles_in_flight:
             block = self.frontier.take()
             if block is None:
                 break
@@ -228,7 +235,8 @@ class Driver:
 
     async def _skip(self, nothing: Mapping[int, Arrays]) -> None:
         """Keep blocks that are known to give nothing: no tile is read, no engine is asked."""
-        await self._keep(await self.parts.in_thread(self.job.skip, nothing))
+        self.keeper.take(await self.parts.in_thread(self.job.skip, nothing))
+        await self.keeper.settle()
         self._skipped += len(nothing)
         self._changed.set()  # more of them may be ready
 
@@ -248,9 +256,9 @@ class Driver:
         finally:
             for wait in waits:
                 wait.cancel()
-        await self._settle([(t, o) for t, o in outcomes.items() if o.phase not in _UNDER_WAY])
+        self._settle([(t, o) for t, o in outcomes.items() if o.phase not in _UNDER_WAY])
 
-    async def _settle(self, ended: Sequence[tuple[Ticket, Outcome]]) -> None:
+    def _settle(self, ended: Sequence[tuple[Ticket, Outcome]]) -> None:
         done, failed = [], []
         for ticket, outcome in ended:
             block = self._tickets.pop(ticket)
@@ -262,7 +270,7 @@ class Driver:
             else:
                 failed.append(outcome.error or InternalError("A block of the run was stopped."))
         if done:
-            await self._keep(done)
+            self.keeper.take(done)
             self._open_wide()
         if failed:
             raise failed[0]
@@ -307,8 +315,9 @@ class Driver:
         outcomes = await self.parts.executor.poll(list(self._tickets), timeout_s=0)
         self._tickets.clear()
         done = [o.receipt for o in outcomes.values() if o.phase == "done"]
-        receipts = list(map(Receipt.model_validate_json, done))
-        await self.journal.computed([receipt for receipt in receipts if not receipt.broken])
+        receipts = [*await self.keeper.stop(), *map(Receipt.model_validate_json, done)]
+        if good := [receipt for receipt in receipts if not receipt.broken]:
+            await self.journal.computed(good)
         await self._tell(always=True)
 
     async def _tell(self, *, always: bool = False) -> None:
