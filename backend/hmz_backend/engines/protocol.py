@@ -2,13 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from napari_hmz.schema import AxisName, ParameterValue, VolumeStatistics
+
+
+Part: TypeAlias = "Mapping[AxisName, tuple[int, int, int]]"
+"""Axis -> where a part of an output begins and ends, and the extent of the whole output."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,8 @@ class TileRequest:
         The same of its other inputs, by their names.
     origin
         Axis -> where the tile begins in its volume, in voxels, for a model that rescales tiles.
+    used
+        Output name -> which part of it is of use; an engine may leave out what is not.
     """
 
     model: str
@@ -38,6 +44,7 @@ class TileRequest:
     statistics: "VolumeStatistics | None" = None
     more_statistics: "Mapping[str, VolumeStatistics]" = field(default_factory=dict)
     origin: "Mapping[AxisName, int]" = field(default_factory=dict)
+    used: "Mapping[str, Part]" = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -64,7 +64,7 @@ class Server:
     url: str
     client: Any
     tiles: SharedTiles | None = None
-    result_sizes: dict[object, Sizes] = field(default_factory=dict)
+    result_sizes: dict[Hashable, Sizes] = field(default_factory=dict)
     in_flight: int = 0
     shunned_until: float = 0.0
     loaded: dict[str, Capacity] = field(default_factory=dict)
@@ -291,7 +291,7 @@ async def _compute(
     """Compute a tile through shared memory if that can be had, else by sending it."""
     if server.tiles is None:
         return _received(await _call(server, name, _sent_inputs(request), None, deadline))
-    tile = (name, tuple((n, a.dtype.name, a.shape) for n, a in request.inputs.items()))
+    tile = _shape_of(name, request)
     sizes = server.result_sizes.get(tile, {})
     *starts, end = places([*(array.nbytes for array in request.inputs.values()), *sizes.values()])
     region = await server.tiles.take(end)
@@ -323,6 +323,14 @@ async def _compute(
         server.result_sizes.setdefault(tile, _sizes(result))
         return _received(result)
     return _placed(result, server.tiles.results(region), results)
+
+
+def _shape_of(model: str, request: TileRequest) -> Hashable:
+    """Return what tells tiles apart whose results may have other sizes."""
+    inputs = ((name, array.dtype.name, array.shape) for name, array in request.inputs.items())
+    parts = request.used.items()
+    used = ((name, axis, end - start) for name, p in parts for axis, (start, end, _) in p.items())
+    return model, tuple(inputs), tuple(used)
 
 
 def _outputs(

@@ -1,4 +1,4 @@
-"""What travels beside the pixels of a tile, as JSON: parameters, statistics, origin; failures."""
+"""What travels beside the pixels of a tile, as JSON: parameters, statistics and more; failures."""
 
 import json
 
@@ -14,12 +14,13 @@ FAILED = "hmz-tile-failed:"
 
 
 def words_of(request: TileRequest) -> str:
-    """Return parameters, statistics and origin as JSON; the same text for every engine."""
+    """Return parameters, statistics, origin and what is used as JSON, the same for every engine."""
     return json.dumps(
         {
             "parameters": dict(request.parameters),
             "statistics": _statistics(request),
             "origin": dict(request.origin),
+            "used": {name: dict(part) for name, part in request.used.items()},
         }
     )
 

@@ -35,7 +35,7 @@ class Job:
     inputs
         Input name -> array; none only loads.
     words
-        Parameters, statistics and origin as JSON (`engines.words`).
+        Parameters, statistics and more as JSON (`engines.words`).
     """
 
     folder: Path
@@ -92,8 +92,8 @@ def answer(shelf: Shelf, job: Job) -> Done | Refused:
         if job.inputs is None:
             return Done({})
         words = json.loads(job.words)
-        parameters, statistics, origin = (words[n] for n in ("parameters", "statistics", "origin"))
-        return Done(model.run_tile(job.inputs, parameters, statistics, origin))
+        more = (words[name] for name in ("parameters", "statistics", "origin", "used"))
+        return Done(model.run_tile(job.inputs, *more))
     except PackageBroken as error:
         return Refused(error.cause, error.tensor, broken=True)
     except ServingError as error:

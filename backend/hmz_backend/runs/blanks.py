@@ -15,11 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hmz_backend.engines.protocol import TileRequest
-from napari_hmz.schema import VolumeStatistics
+from napari_hmz.schema import AxisName, VolumeStatistics
 
 Arrays = Mapping[str, NDArray[Any]]
 Content = tuple[tuple[str, tuple[int, ...], str, bytes], ...]
 """Name, shape, dtype and value of each input."""
+Used = tuple[tuple[str, AxisName, tuple[int, int, int]], ...]
+"""Which part of each output is of use: another part may have other extents."""
 Outline = tuple[tuple[str, int, int], ...]
 """Which part of a tile is read, axis by axis: all that tells tiles of absent chunks apart."""
 
@@ -29,6 +31,7 @@ class Blank:
     """A tile of one value; parameters are the same all through a run."""
 
     content: Content
+    used: Used
     statistics: VolumeStatistics | None
 
 
@@ -43,7 +46,7 @@ class Blanks:
     """
 
     declared: bool
-    _empty: dict[Content, list[tuple[VolumeStatistics | None, Arrays]]] = field(
+    _empty: dict[tuple[Content, Used], list[tuple[VolumeStatistics | None, Arrays]]] = field(
         default_factory=dict
     )
     _absent: dict[Outline, Arrays] = field(default_factory=dict)
@@ -56,7 +59,12 @@ class Blanks:
             (name, array.shape, array.dtype.str, array.flat[0].tobytes())
             for name, array in request.inputs.items()
         )
-        return Blank(content, request.statistics)
+        used = tuple(
+            (name, axis, place)
+            for name, part in request.used.items()
+            for axis, place in part.items()
+        )
+        return Blank(content, used, request.statistics)
 
     def learn(self, blank: Blank, results: Arrays) -> None:
         """Note what the engine has given for a blank tile, if it is zeros alone."""
@@ -66,7 +74,8 @@ class Blanks:
                 name: np.broadcast_to(np.zeros((), array.dtype), array.shape)
                 for name, array in results.items()
             }
-            self._empty.setdefault(blank.content, []).append((blank.statistics, empty))
+            known = self._empty.setdefault((blank.content, blank.used), [])
+            known.append((blank.statistics, empty))
 
     def learn_outline(self, outline: Outline, blank: Blank) -> None:
         """Note that tiles of absent chunks with this outline are all this one."""
@@ -79,7 +88,7 @@ class Blanks:
 
     def results(self, blank: Blank) -> Arrays | None:
         """Return what the engine would give, if that is known to be zeros alone."""
-        for statistics, empty in self._empty.get(blank.content, ()):
+        for statistics, empty in self._empty.get((blank.content, blank.used), ()):
             if statistics == blank.statistics:
                 return empty
         return None

@@ -5,7 +5,7 @@ Threads: `tile`, `keep` and the works run in worker threads, many blocks at once
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor as Threads
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import prod
 from typing import Any, ParamSpec, TypeVar
@@ -19,6 +19,7 @@ from hmz_backend.planning.order import run_order
 from hmz_backend.runs import threads as own_threads
 from hmz_backend.runs.blanks import Blank, Blanks
 from hmz_backend.runs.brief import Brief
+from hmz_backend.runs.cropping import CropWork
 from hmz_backend.runs.feed import Feed
 from hmz_backend.runs.folder import RunFolder
 from hmz_backend.runs.frontier import Frontier
@@ -78,7 +79,9 @@ class Job:
 
     def tile(self, block: Block) -> TileRequest:
         """Return what the engine gets for a block."""
-        return self.tiles.cut(block)
+        works = self.works.items()
+        used = {name: work.used(block) for name, work in works if isinstance(work, CropWork)}
+        return replace(self.tiles.cut(block), used=used)
 
     def keep(
         self, block: Block, results: Mapping[str, NDArray[Any]], engine_s: float = 0

@@ -20,6 +20,7 @@ from .reference import Measure, MeasureValue, Sample
 from .rescale import zoom_of
 from .sizes import crop, pad, shape_of, target_shapes
 from .tile import (
+    Part,
     check_inputs,
     final,
     from_scale,
@@ -68,6 +69,7 @@ class ServedModel:
         parameters: Mapping[str, object],
         statistics: Mapping[str, Any] | None = None,
         origin: Mapping[str, int] | None = None,
+        used: Mapping[str, Part] | None = None,
     ) -> "dict[str, NDArray[Any]]":
         """Compute one tile.
 
@@ -83,6 +85,8 @@ class ServedModel:
         origin
             Axis -> where the tile begins in its volume, in voxels; 0 where it is not said. Tiles
             that are rescaled lie on one grid if they say it.
+        used
+            Output name -> which part of it is given; all of those that are not named.
 
         Returns
         -------
@@ -106,7 +110,11 @@ class ServedModel:
         missing = set(description.outputs) - set(results)
         if missing:
             raise ServingError("the model did not give this output", tensor=sorted(missing)[0])
-        return {name: final(description, name, results[name]) for name in description.outputs}
+        parts = used or {}
+        return {
+            name: final(description, name, results[name], parts.get(name))
+            for name in description.outputs
+        }
 
     def _values(self, parameters: Mapping[str, object]) -> dict[str, object]:
         declared = self._description.config.get("parameters") or {}

@@ -1,7 +1,7 @@
 """The arrays of one tile on their way through a package: checked, named, to scale and back."""
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from .rescale import Stretch, resample
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+Part: TypeAlias = Mapping[str, Sequence[int]]
+"""Axis -> where a part of an output begins and ends, and the extent of the whole output."""
 
 NUMBER_KINDS = "buif"
 """Booleans, unsigned and signed integers, floats."""
@@ -154,8 +157,15 @@ def on_card(description: Description, name: str, tensor: Tensor) -> "NDArray[Any
     return array
 
 
-def final(description: Description, name: str, array: "NDArray[Any]") -> "NDArray[Any]":
+def final(
+    description: Description, name: str, array: "NDArray[Any]", used: Part | None = None
+) -> "NDArray[Any]":
     """Check an output's axes and give it in its declared dtype; floats are rounded and clipped.
+
+    Parameters
+    ----------
+    used
+        Only this part is given, unless the output has other extents than were expected.
 
     Raises
     ------
@@ -170,8 +180,17 @@ def final(description: Description, name: str, array: "NDArray[Any]") -> "NDArra
     if columns is not None and array.shape[1] != len(columns):
         message = f"columns {list(columns)} are declared, the rows have {array.shape[1]}"
         raise ServingError(message, tensor=name)
+    array = _used(array, axes, used or {})
     dtype = np.dtype(description.output_dtype(name))
     if dtype.kind in "ui" and array.dtype.kind == "f":
         limits = np.iinfo(dtype)
         array = np.clip(np.rint(array), limits.min, limits.max)
     return np.ascontiguousarray(array, dtype=dtype)
+
+
+def _used(array: "NDArray[Any]", axes: Sequence[str], used: Part) -> "NDArray[Any]":
+    """Return the part of an output that is used, or all of it if it is not as was expected."""
+    sizes = zip(axes, array.shape, strict=True)
+    if any(axis in used and used[axis][2] != extent for axis, extent in sizes):
+        return array  # whoever asked finds out, and tells it better
+    return array[tuple(slice(*used[a][:2]) if a in used else slice(None) for a in axes)]

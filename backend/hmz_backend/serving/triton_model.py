@@ -54,6 +54,7 @@ class TritonPythonModel:
                 words.get("parameters") or {},
                 words.get("statistics"),
                 words.get("origin"),
+                words.get("used"),
             )
         except TileRejected as error:
             return refused(error, backend.TritonError.INVALID_ARG)

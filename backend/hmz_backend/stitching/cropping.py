@@ -44,6 +44,14 @@ def crop(result: NDArray[Any], spec: OutputSpec, block: Placed) -> NDArray[Any]:
     return cut_region(result, spec.axes, covered, wanted)
 
 
+def is_cropped(result: NDArray[Any], spec: OutputSpec, block: Placed) -> bool:
+    """Return whether a result has the extents of the block already: nothing is to be cut off."""
+    return result.ndim == len(spec.axes) and all(
+        axis not in block.core or axis == "c" or extent == block.core[axis][1] - block.core[axis][0]
+        for axis, extent in zip(spec.axes, result.shape, strict=True)
+    )
+
+
 def result_region(spec: OutputSpec, block: Placed) -> Region:
     """Return what a tile's result covers in the volume: the tile, less the model's margin.
 

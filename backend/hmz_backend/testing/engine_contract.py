@@ -12,6 +12,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from hmz_backend.engines.protocol import Engine, TileRequest
+from hmz_backend.engines.protocol import Engine, Part, TileRequest
 from hmz_backend.serving import ServingError
 from hmz_backend.testing.fake_engine import Arrays
 from hmz_backend.testing.packages import TinyPackage
@@ -195,6 +196,27 @@ class EngineContract:
             before = view.copy()
             await self.agrees(engine, tile(view))
             np.testing.assert_array_equal(view, before)
+
+        self.run(packages, check)
+
+    def test_what_is_not_used_may_be_left_out_and_the_rest_is_the_same(
+        self, packages: Path
+    ) -> None:
+        async def check(engine: Engine) -> None:
+            image = spots(3)
+            whole = expected(image, tile(image))
+            for (top, bottom), (left, right) in (
+                ((3, 20), (5, 9)),
+                ((0, 24), (5, 31)),
+                ((2, 3),) * 2,
+            ):
+                part: Part = {"y": (top, bottom, 24), "x": (left, right, 31)}
+                request = replace(tile(image), used={"labels": part})
+                found = (await engine.infer(request, timeout_s=self.timeout_s))["labels"]
+                if found.shape == whole.shape:
+                    found = found[top:bottom, left:right]
+                np.testing.assert_array_equal(found, whole[top:bottom, left:right])
+                await self.agrees(engine, tile(image))
 
         self.run(packages, check)
 

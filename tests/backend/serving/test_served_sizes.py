@@ -140,3 +140,20 @@ def test_tiles_larger_than_a_fixed_size_are_refused(tmp_path: Path) -> None:
     with pytest.raises(TileRejected, match="17 is larger than the network's 16") as failure:
         model.run_tile({"image": image((1, 17, 16))}, {})
     assert failure.value.tensor == "image"
+
+
+def test_only_the_part_that_is_used_is_given(tmp_path: Path) -> None:
+    model = ServedModel.load(TinyPackage(pre=[FLOAT]).write(tmp_path / "p"))
+    tile = image((1, 20, 30))
+    whole = model.run_tile({"image": tile}, {})["result"]
+    used = {"result": {"y": [4, 16, 20], "x": [5, 30, 30]}}
+    part = model.run_tile({"image": tile}, {}, used=used)["result"]
+    np.testing.assert_array_equal(part, whole[:, 4:16, 5:])
+    assert part.flags.c_contiguous
+
+
+def test_a_result_that_is_not_as_expected_is_given_whole(tmp_path: Path) -> None:
+    model = ServedModel.load(TinyPackage(pre=[FLOAT]).write(tmp_path / "p"))
+    used = {"result": {"y": [4, 16, 21], "x": [5, 30, 30]}}
+    found = model.run_tile({"image": image((1, 20, 30))}, {}, used=used)["result"]
+    assert found.shape == (1, 20, 30)
