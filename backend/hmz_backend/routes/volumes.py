@@ -12,7 +12,6 @@ from hmz_backend.routes.examples import ABSENT, VOLUME
 from hmz_backend.shares.turn import holder_of
 from hmz_backend.usage.amount import Account, Amount
 from napari_hmz.schema import Absent, Volume, VolumeRequest, Wanted, wire
-from napari_hmz.schema.digest import named_sha256
 
 router = APIRouter(tags=["volumes"])
 LONGEST_POLL_S = 60.0
@@ -81,8 +80,8 @@ async def put_chunk(
     staged = await at.volumes.open(caller, volume)
     most = most_bytes(request, staged.decoder.encoded_limit)
     with at.incoming.body(holder_of(caller.issuer, caller.subject), most):
-        body = await read_body(request, most, content_digest)
-        await at.volumes.put_chunk(staged, volume, key, body, named_sha256(content_digest))
+        body = await read_body(request, most)
+        await at.volumes.put_chunk(staged, volume, key, body, content_digest)
     at.usage.add(Account.of(caller), Amount(bytes_up=len(body)))
     return Response(status_code=204)
 

@@ -6,7 +6,7 @@ Threads: `tile`, `keep` and the works run in worker threads, many blocks at once
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor as Threads
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache, partial
 from math import prod
 from typing import Any, ParamSpec, TypeVar
 
@@ -29,6 +29,7 @@ from hmz_backend.runs.tiles import Tiles
 from hmz_backend.usage.amount import MICROSECONDS
 from napari_hmz.schema import Region
 
+BLOCKS_AT_HAND = 1024
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -70,7 +71,7 @@ class Job:
 
     def block(self, number: int) -> Block:
         """Return one block."""
-        return block_at(self.brief.plan, number)
+        return self._blocks(number)
 
     def voxels(self, number: int) -> int:
         """Return how many voxels of the region a block covers."""
@@ -138,6 +139,11 @@ class Job:
     def blanks(self) -> Blanks:
         """What is known of tiles without content."""
         return Blanks(self.brief.card.tile.skip_empty)
+
+    @cached_property
+    def _blocks(self) -> Callable[[int], Block]:
+        """What returns a block; those under way are asked for again and again."""
+        return lru_cache(BLOCKS_AT_HAND)(partial(block_at, self.brief.plan))
 
     @cached_property
     def _order(self) -> NDArray[np.int64]:

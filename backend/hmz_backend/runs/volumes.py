@@ -29,6 +29,7 @@ from hmz_backend.stores.reader import VolumeReader
 from hmz_backend.stores.staged import StagedVolume
 from napari_hmz.errors import ChunkCorrupt, ChunkTooLarge, DiskFull, QuotaExceeded
 from napari_hmz.schema import Absent, Volume, VolumeRequest, Wanted
+from napari_hmz.schema.digest import named_sha256
 
 log = logging.getLogger(__name__)
 LEAST_CREDIT, MOST_CREDIT = 4, 64
@@ -151,25 +152,29 @@ class Volumes:
         volume: str,
         key: str,
         body: bytes,
-        sha256: bytes | None = None,
+        content_digest: str | None = None,
     ) -> None:
         """Check and keep a chunk, and tell the runs that wait for it.
 
-        Of a streamed volume, what nobody waits for any more is checked and let go. `sha256` is that
-        of the body, if somebody has computed it already.
+        Of a streamed volume, what nobody waits for any more is checked and let go.
+
+        Parameters
+        ----------
+        content_digest
+            The header that came with the body.
 
         Raises
         ------
-        NotFound, ChunkCorrupt, ChunkTooLarge, QuotaExceeded, DiskFull
+        NotFound, DigestMismatch, ChunkCorrupt, ChunkTooLarge, QuotaExceeded, DiskFull
             The chunk is not kept.
         """
         index = staged.grid.index(key)
         async with self.decoding.place(self._turn(staged, volume)):
             opened = self.shelf.at_hand(volume)
             if opened is None or not opened.takes(index):
-                await in_thread(self.threads, staged.decoder.decode, body)
+                await in_thread(self.threads, staged.decoded, body, content_digest)
                 return
-            await self._store(staged, volume, key, body, sha256)
+            await self._store(staged, volume, key, body, content_digest)
         if opened.slots is not None:
             opened.here[index] = None
         opened.absent_lately //= 2
@@ -266,13 +271,13 @@ class Volumes:
             self.shelf.staging.drop(staged, [index])
 
     async def _store(
-        self, staged: StagedVolume, volume: str, key: str, body: bytes, sha256: bytes | None
+        self, staged: StagedVolume, volume: str, key: str, body: bytes, digest: str | None
     ) -> None:
         """Keep a chunk; for its sake, volumes that nobody uses go, the oldest first."""
         await self._make_own_room(volume, len(body))
         while True:
             try:
-                await in_thread(self.threads, self._keep, staged, volume, key, body, sha256)
+                await in_thread(self.threads, self._keep, staged, volume, key, body, digest)
             except (QuotaExceeded, DiskFull):
                 if not await self.shelf.collect_oldest():
                     raise
@@ -288,10 +293,10 @@ class Volumes:
                 )
 
     def _keep(
-        self, staged: StagedVolume, volume: str, key: str, body: bytes, sha256: bytes | None
+        self, staged: StagedVolume, volume: str, key: str, body: bytes, digest: str | None
     ) -> None:
-        array = staged.decoder.decode(body)
-        self.shelf.staging.put(staged, key, body, sha256)
+        array = staged.decoded(body, digest)
+        self.shelf.staging.put(staged, key, body, named_sha256(digest))
         self.cache.put((volume, key), array)
 
     def _note_absent(self, staged: StagedVolume, absent: Absent) -> list[Index]:

@@ -13,8 +13,9 @@ from hmz_backend.stores.arrival_log import ARRIVAL_FILE, ArrivalLog, body_digest
 from hmz_backend.stores.atomic import append_whole, is_leftover
 from hmz_backend.stores.grid import ChunkGrid, Index
 from napari_hmz.decoding import ChunkDecoder
-from napari_hmz.errors import ChunkCorrupt, NotFound
+from napari_hmz.errors import ChunkCorrupt, DigestMismatch, NotFound
 from napari_hmz.schema import Region, VolumeRequest
+from napari_hmz.schema.digest import digest_fits
 
 MISSING, HELD, ABSENT = 0, 1, 2
 ABSENT_FILE = "absent.bin"
@@ -98,6 +99,18 @@ class StagedVolume:
     def note(self, index: Index, digest: int) -> None:
         """Note, on disk, what a chunk is that has been stored; raises as `ArrivalLog.note`."""
         self.arrivals.note(self._place(index), digest)
+
+    def decoded(self, body: bytes, digest: str | None) -> NDArray[Any]:
+        """Return the voxels of a chunk that has come, with the digest that came with it if any.
+
+        Raises
+        ------
+        DigestMismatch, ChunkCorrupt, ChunkTooLarge
+            If it is not what was sent, or no chunk of this volume.
+        """
+        if not digest_fits(digest, body):
+            raise DigestMismatch("The body does not have the digest that came with it.")
+        return self.decoder.decode(body)
 
     def mark(self, index: Index, mark: int, more_bytes: int) -> None:
         """Note what has become of a chunk."""
