@@ -18,6 +18,7 @@ import contextlib
 import os
 import shutil
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,16 +67,6 @@ class RunFolder:
             for name in filter(is_leftover, names):
                 Path(folder, name).unlink(missing_ok=True)
 
-    def settle(self) -> None:
-        """Bring the outputs of a run that is done to the disk, then delete the rest."""
-        if sys.platform == "linux":
-            os.sync()  # one call that waits for all, where a call per chunk takes milliseconds each
-        else:
-            for folder, _, names in os.walk(self.root / "outputs"):
-                for name in names:
-                    _sync(Path(folder, name))
-        self.clear_work()
-
     def clear_work(self) -> None:
         """Delete all that only an unfinished run needs: whole or, after a crash, not at all."""
         with contextlib.suppress(FileNotFoundError):
@@ -86,6 +77,19 @@ class RunFolder:
         """Delete everything: a run that is resumed afterwards starts over."""
         self.clear_work()
         shutil.rmtree(self.root, ignore_errors=True)
+
+
+def settle(folders: Sequence[RunFolder]) -> None:
+    """Bring the outputs of runs that are done to the disk, then delete the rest."""
+    if sys.platform == "linux":
+        os.sync()  # one call that waits for all, where a call per chunk takes milliseconds each
+    else:
+        for each in folders:
+            for folder, _, names in os.walk(each.root / "outputs"):
+                for name in names:
+                    _sync(Path(folder, name))
+    for each in folders:
+        each.clear_work()
 
 
 def _sync(path: Path) -> None:

@@ -29,6 +29,7 @@ from hmz_backend.runs.journal import Journal
 from hmz_backend.runs.log import RunLog
 from hmz_backend.runs.opening import open_job
 from hmz_backend.runs.parts import Parts
+from hmz_backend.runs.settling import Settling
 from hmz_backend.runs.state import StateKeeper
 from hmz_backend.shares.turn import Share
 from hmz_backend.usage.amount import Account, Amount
@@ -85,8 +86,13 @@ class UnderWay:
     brief: Callable[[Run], Awaitable[Brief]]
     entrance: Entrance
     is_suspended: Callable[[Who], bool]
+    settling: Settling = field(init=False)
     _active: dict[str, Active] = field(default_factory=dict)
     _logs: MutableMapping[str, RunLog] = field(default_factory=WeakValueDictionary)
+
+    def __post_init__(self) -> None:
+        """Begin with nothing under way."""
+        self.settling = Settling(self.parts)
 
     def log(self, run: str) -> RunLog:
         """Return the log of a run: one for all who write to it or follow it at a time."""
@@ -173,6 +179,7 @@ class UnderWay:
             for task in left:
                 task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self.settling.stop()
 
     def end_streams(self) -> None:
         """Let everyone who follows a run go: the backend stops."""
@@ -218,7 +225,7 @@ class UnderWay:
             await state.fail(InternalError("The run failed unexpectedly."))
         else:
             await state.done(results)
-            await self.parts.in_thread(self._folder(state.run).settle)
+            self.settling.add(self._folder(state.run))
 
     async def _work(self, active: Active) -> Results:
         """Do a run; what is journalled by the time that something stops it is kept."""
