@@ -77,12 +77,14 @@ class CoarserLevels:
         """
         with self._guard:
             thread = self._thread
+            self._news.clear()  # several threads, which do not step back, make it sooner
         if thread is not None:
             thread.join()
         levels = self._opened()
         self._forget_stale()
         for level, made in zip(levels, self._made, strict=True):
             fill_level(level, (place for place in level.places() if not made[place]))
+            made[...] = True
 
     def _opened(self) -> Sequence[Coarsening]:
         if self._levels is None:

@@ -1,5 +1,7 @@
 """Coarser levels made while chunks come: the same values in any order, whatever comes between."""
 
+import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -124,12 +126,36 @@ def test_little_is_left_to_do_at_the_end(monkeypatch: pytest.MonkeyPatch) -> Non
     for place in pyramid.places:
         pyramid.write(place)
         levels.final(place)
-    levels.finish()
+    while levels._thread is not None:
+        time.sleep(0.001)
     filled = list[Place]()
     monkeypatch.setattr(Coarsening, "fill", lambda _, place: filled.append(place))
     levels.finish()
     assert not filled
     assert all(level.all() for level in pyramid.coarse())
+
+
+def test_what_still_waits_at_the_end_is_made_then_and_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    pyramid = Pyramid(np.full((12, 16, 20), 7, "u2"), [(2, 2, 2), (2, 2, 2)])
+    levels = CoarserLevels(lambda: pyramid.coarsenings)
+    filled = list[Place]()
+    fill, go_on = Coarsening.fill, threading.Event()
+
+    def slow(level: Coarsening, place: Place) -> None:
+        filled.append((level.grid[0], *place))
+        if len(filled) == 1:
+            go_on.wait(10)
+        fill(level, place)
+
+    monkeypatch.setattr(Coarsening, "fill", slow)
+    for place in pyramid.places:
+        pyramid.write(place)
+        levels.final(place)
+    threading.Timer(0.05, go_on.set).start()
+    levels.finish()
+    levels.finish()
+    assert all(level.all() for level in pyramid.coarse())
+    assert len(filled) == len(set(filled))
 
 
 def test_a_disk_that_is_full_meanwhile_is_told_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,7 +55,8 @@ class Passage:
     _sent: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
-    def _has_body(self) -> bool:
+    def has_body(self) -> bool:
+        """Whether the request has a body."""
         return "content-length" in self.headers or "transfer-encoding" in self.headers
 
     @property
@@ -120,7 +121,7 @@ class Passage:
 
     async def _left(self) -> None:
         """Return once the client has gone."""
-        if self._has_body:
+        if self.has_body:
             await self._sent.wait()
         while (await self.receive())["type"] != "http.disconnect":
             pass
@@ -131,7 +132,7 @@ class Passage:
         path = self.scope["raw_path"].decode("ascii")
         query = self.scope["query_string"].decode("ascii")
         url = URL(f"{address}{path}{'?' * bool(query)}{query}", encoded=True)
-        body = self._body() if self._has_body else None
+        body = self._body() if self.has_body else None
         async with session.request(
             method, url, headers=headers, data=body, allow_redirects=False
         ) as answer:

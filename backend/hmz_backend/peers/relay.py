@@ -83,6 +83,8 @@ class Relay:
                     return
             finally:
                 end.cancel()
+            if not passage.has_body:
+                receive = _from_the_start(receive)  # whoever looked out for the client has read on
             await asyncio.sleep(LOOK_S)  # nobody is there any more; the next leader will be known
         state.pop("route", None)
         with peers.election.answering():
@@ -103,6 +105,20 @@ class Relay:
             if election.leads or has_begun:
                 raise
             raise ServerBusy("This server process leads no more.") from error
+
+
+def _from_the_start(receive: Receive) -> Receive:
+    """Return what gives the messages of a request without body, though they were taken before."""
+    has_begun = False
+
+    async def given() -> Message:
+        nonlocal has_begun
+        if has_begun:
+            return await receive()
+        has_begun = True
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    return given
 
 
 def _peers(scope: Scope) -> Peers | None:

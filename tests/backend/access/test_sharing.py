@@ -13,6 +13,7 @@ from hmz_backend.testing.cards import CARDS, MODELS
 from hmz_backend.testing.fake_engine import FakeEngine
 from hmz_backend.testing.live_backend import LiveBackend, wait_until
 from hmz_backend.testing.user import User
+from hmz_backend.testing.volumes import encoded_chunks
 from napari_hmz.client import connect
 from napari_hmz.schema import Problem, Share, wire
 
@@ -167,9 +168,12 @@ def test_a_sensitive_image_is_deleted_when_its_run_has_ended(live: LiveBackend) 
         user = person(live, "ann", data_class="sensitive")
         user.http = http
         user.announce()
-        folder = live.folder / "volumes" / user.volume
+        stored = live.folder / "volumes" / user.volume / "array" / "c"
+        bodies = encoded_chunks(user.array, user.chunks)
+        user.put("c/0/0/0", bodies["c/0/0/0"]).raise_for_status()
+        assert stored.exists()
         assert user.finish(user.start("copy").id).state == "done"
-        wait_until(lambda: not folder.exists())
+        wait_until(lambda: not stored.exists())  # whoever asks late what is wanted makes a folder
         assert user.http.get(wire.volume(user.volume)).json()["chunks_held"] == 0
         user.more = {}
         assert user.announce().request.data_class == "sensitive", "it remains so"

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from hmz_backend.runs.folder import REMOVED
 from hmz_backend.testing.faults.moments import Moment
 from hmz_backend.testing.faults.power import drop_unsynced, lost_blocks
 from hmz_backend.testing.faults.processes import is_alive
@@ -249,7 +250,8 @@ def _remains(rig: Rig, output: Path) -> Remains:
     assert run_id is not None, f"nobody remembers the run of {output}"
     folder = rig.data / "runs" / run_id
     end_s = time.monotonic() + TIDY_S
-    while (folder / "work").exists() and time.monotonic() < end_s:
+    going = (folder / "work", folder / REMOVED)
+    while any(path.exists() for path in going) and time.monotonic() < end_s:
         time.sleep(LOOK_S)  # the backend tidies up behind the run's last word
     return Remains.of(output, folder)
 
