@@ -7,7 +7,6 @@ from typing import Any, cast
 
 import pytest
 
-from hmz_backend.runs import settling
 from hmz_backend.runs.folder import RunFolder
 from hmz_backend.runs.parts import Parts
 from hmz_backend.runs.settling import Settling
@@ -45,16 +44,12 @@ def run(check: Callable[[Settling], Awaitable[None]]) -> None:
     asyncio.run(inside())
 
 
-def test_runs_that_end_together_are_settled_a_moment_later_with_one_sync(
-    tmp_path: Path, syncs: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(settling, "LATER_S", 0.05)
+def test_runs_that_end_together_are_settled_with_one_sync(tmp_path: Path, syncs: list[str]) -> None:
     ended = folders(tmp_path, 3)
 
     async def check(found: Settling) -> None:
         for each in ended:
             found.add(each)
-        await asyncio.sleep(0.01)
         assert not any(each.is_settled for each in ended)
         while not all(each.is_settled for each in ended):  # noqa: ASYNC110 # only the disk tells
             await asyncio.sleep(0.005)
