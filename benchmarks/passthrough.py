@@ -93,7 +93,7 @@ def figures() -> Iterator[Figure]:
         Case("do-nothing", "do-nothing", microscopy(volume), spatial, 0.6, rounds=8),
         Case("do-nothing", "do-nothing, pure noise", noise(volume), spatial, 0.6, rounds=8),
         Case("do-nothing", "do-nothing, a short run", microscopy(short), spatial, 0.4, rounds=8),
-        Case("nuclei-2d", "nuclei-2d", microscopy(plane), planar, 0.95, rounds=2),
+        Case("nuclei-2d", "nuclei-2d", microscopy(plane), planar, 0.95, rounds=5),
     ]
     with _serving(["do-nothing", "nuclei-2d"], instances=2) as running:
         for case in cases:

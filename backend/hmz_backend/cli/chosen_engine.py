@@ -1,9 +1,7 @@
 """The engine that the settings ask for."""
 
-from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hmz_backend.engines.embedded import EmbeddedEngine
@@ -11,31 +9,10 @@ from hmz_backend.engines.protocol import Engine
 from hmz_backend.engines.triton_http import TritonHttp
 from hmz_backend.settings import Settings
 from hmz_backend.zoo.catalogue import Zoo
+from hmz_backend.zoo.folders import PackageFolders
 
 if TYPE_CHECKING:
     from hmz_backend.engines.bundled import RunningTriton
-
-
-@dataclass(frozen=True)
-class ZooFolders(Mapping[tuple[str, str], Path]):
-    """The folders of all packages by (id, version), as the zoo has them at that moment."""
-
-    zoo: Zoo
-
-    def __getitem__(self, key: tuple[str, str]) -> Path:
-        """Return a package's folder."""
-        for package in self.zoo.packages():
-            if package.key == key:
-                return package.folder
-        raise KeyError(key)
-
-    def __iter__(self) -> Iterator[tuple[str, str]]:
-        """Yield every id and version."""
-        return (package.key for package in self.zoo.packages())
-
-    def __len__(self) -> int:
-        """Return how many packages there are."""
-        return len(self.zoo.packages())
 
 
 @dataclass(frozen=True)
@@ -63,7 +40,7 @@ def choose_engine(settings: Settings, zoo: Zoo, stack: ExitStack) -> ChosenEngin
         If the bundled Triton is asked for and cannot be started.
     """
     if settings.engine == "embedded":
-        return ChosenEngine(EmbeddedEngine(ZooFolders(zoo), workers=settings.workers))
+        return ChosenEngine(EmbeddedEngine(PackageFolders(zoo), workers=settings.workers))
     from hmz_backend.engines.triton import TritonEngine
 
     grpc, http = settings.triton_urls, settings.triton_http_urls
