@@ -30,6 +30,8 @@ _THREADS = 4
 """At the end; each holds one coarse chunk and one finer one."""
 _AT_ONCE = 256
 """Chunks handed to the threads together, whatever the volume."""
+_NEWS = 4096
+"""Final chunks that wait for their thread at most; what stands on others is made at the end."""
 
 
 class CoarserLevels:
@@ -55,7 +57,8 @@ class CoarserLevels:
     def final(self, finest: Place) -> None:
         """Note that a chunk of the finest level is written, and will not change again."""
         with self._guard:
-            self._news.append(finest)
+            if len(self._news) < _NEWS:
+                self._news.append(finest)
             if self._thread is None:  # it ends when there is no news, so nobody has to end it
                 self._thread = threading.Thread(target=self._work, name="hmz-levels", daemon=True)
                 self._thread.start()

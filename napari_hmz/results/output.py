@@ -55,6 +55,11 @@ class Pyramid:
         return {axis: self.array.shape.get(axis, 1) for axis in self.axes}
 
     @property
+    def grid(self) -> Place:
+        """How many chunks the finest level has along each stored axis."""
+        return tuple(-(-extent // self.array.chunks.get(a, 1)) for a, extent in self.shape.items())
+
+    @property
     def factors(self) -> list[Sizes]:
         """How coarse each level is."""
         return level_factors(self.shape, self.array.voxel_size)
@@ -124,12 +129,12 @@ class Pyramid:
         return tuple(starts[axis] // chunks[axis] for axis in self.axes)
 
     def places(self, region: Mapping[AxisName, Interval]) -> Iterator[Place]:
-        """Yield the numbers of all chunks that a region touches."""
+        """Yield the numbers of all chunks that a region touches, where it lies in the output."""
         spans = []
-        for axis in self.axes:
-            start, stop = region.get(axis, (0, self.shape[axis]))
+        for axis, extent in self.shape.items():
+            start, stop = region.get(axis, (0, extent))
             chunk = self.array.chunks.get(axis, 1)
-            spans.append(range(start // chunk, -(-stop // chunk)))
+            spans.append(range(max(start, 0) // chunk, -(-min(stop, extent) // chunk)))
         return itertools.product(*spans)
 
     def _chunk_file(self, folder: Path, region: Region) -> Path | None:

@@ -76,7 +76,7 @@ class OutputWriter:
         self._finest = {name: pyramid.finest() for name, pyramid in self._outputs.items()}
         # inside an array's folder, where zarr looks for nothing but chunks
         self._journals = {
-            name: Journal(path / pyramid.path / "0" / _JOURNAL)
+            name: Journal(path / pyramid.path / "0" / _JOURNAL, pyramid.grid)
             for name, pyramid in self._outputs.items()
         }
 
@@ -163,12 +163,9 @@ class OutputWriter:
             If there is no space; what was written before stays.
         """
         finest = self.array(output)
-        chunk, journal = _name(region), self._journals[output]
-        is_anew = journal.forget(chunk)
+        is_anew = self._forget(output, region)
         self._outputs[output].write(region, array, finest)
-        if digest:
-            journal.note(chunk, digest)
-        self._pass_on(output, region, is_final=bool(digest) and not is_anew)
+        self._keep(output, region, digest, is_anew=is_anew)
 
     def stores_like(self, output: str, document: Mapping[str, Any]) -> bool:
         """Tell whether an array with this `zarr.json` stores the output's chunks as this one.
@@ -199,19 +196,26 @@ class OutputWriter:
         DiskFull
             If there is no space; what was written before stays.
         """
-        chunk, journal = _name(region), self._journals[output]
-        is_anew = journal.forget(chunk)
         pyramid = self._outputs[output]
+        is_anew = self._forget(output, region)
         pyramid.put(self._path / pyramid.path / "0", region, body)
-        if digest:
-            journal.note(chunk, digest)
-        self._pass_on(output, region, is_final=bool(digest) and not is_anew)
+        self._keep(output, region, digest, is_anew=is_anew)
 
-    def _pass_on(self, output: str, region: Mapping[AxisName, Interval], *, is_final: bool) -> None:
-        """Let the coarser levels know what they can be made from now."""
+    def _forget(self, output: str, region: Mapping[AxisName, Interval]) -> bool:
+        """Note that chunks are about to change; return whether one of them was final."""
+        pyramid, journal = self._outputs[output], self._journals[output]
+        noted = [journal.forget(place) for place in pyramid.places(region)]
+        return any(noted)
+
+    def _keep(
+        self, output: str, region: Mapping[AxisName, Interval], digest: str, *, is_anew: bool
+    ) -> None:
+        """Note what is written, and let the coarser levels know what they can be made from now."""
         pyramid, coarser = self._outputs[output], self._coarser[output]
         place = pyramid.place(region)
-        if is_final and place is not None:
+        if digest and place is not None:
+            self._journals[output].note(place, digest)
+        if digest and place is not None and not is_anew:
             coarser.final(place)
         else:
             for touched in pyramid.places(region):
@@ -223,12 +227,12 @@ class OutputWriter:
         One that an earlier process has written is read and compared; if it was stored otherwise
         than the backend has it, that cannot be told, and it is fetched again.
         """
-        chunk, journal = _name(region), self._journals.get(output)
-        if journal is None or not journal.holds(chunk, digest):
+        pyramid, journal = self._outputs.get(output), self._journals.get(output)
+        place = None if pyramid is None else pyramid.place(region)
+        if pyramid is None or journal is None or place is None or not journal.holds(place, digest):
             return False
-        pyramid = self._outputs[output]
         folder = self._path / pyramid.path / "0"
-        return journal.is_own(chunk) or pyramid.stores(folder, dict(region), digest)
+        return journal.is_own(place) or pyramid.stores(folder, dict(region), digest)
 
     def read(self, output: str, region: Mapping[AxisName, Interval]) -> "NDArray[Any]":
         """Return what has been written of a region of an output, in the output's own axes."""
@@ -333,10 +337,6 @@ class OutputWriter:
 def table_place(name: str) -> str:
     """Return where below the root of a store a table lies."""
     return f"tables/{name}.csv"
-
-
-def _name(region: Mapping[AxisName, Interval]) -> str:
-    return " ".join(f"{axis}{start}:{stop}" for axis, (start, stop) in sorted(region.items()))
 
 
 def told(array: OutputArray) -> dict[str, Any]:

@@ -175,3 +175,25 @@ def test_a_disk_that_is_full_meanwhile_is_told_at_the_end(monkeypatch: pytest.Mo
     monkeypatch.setattr(Coarsening, "fill", fill)
     levels.finish()
     assert pyramid.coarse()[0].all()
+
+
+def test_of_a_flood_of_chunks_only_some_wait_and_the_rest_is_made_at_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("napari_hmz.results.coarser._NEWS", 3)
+    pyramid = Pyramid(np.full((12, 16, 20), 7, "u2"), [(2, 2, 2), (2, 2, 2)])
+    levels = CoarserLevels(lambda: pyramid.coarsenings)
+    climb, go_on = levels._climb, threading.Event()
+
+    def slow(place: Place) -> None:
+        go_on.wait(10)
+        climb(place)
+
+    monkeypatch.setattr(levels, "_climb", slow)
+    for place in pyramid.places:
+        pyramid.write(place)
+        levels.final(place)
+    assert len(levels._news) == 3
+    go_on.set()
+    levels.finish()
+    assert all(level.all() for level in pyramid.coarse())

@@ -144,6 +144,28 @@ def test_a_line_of_the_journal_that_was_cut_is_not_believed(tmp_path: Path) -> N
     )
 
 
+def test_a_line_of_another_grid_is_not_believed(tmp_path: Path) -> None:
+    writer = OutputWriter.prepare(tmp_path / "o.zarr", fake_run(labels(), region=REGION))
+    region = next(regions_of(labels().shape, labels().chunks))
+    digest = put(writer, region, part(region))
+    journal = tmp_path / "o.zarr/labels/cells/0/.napari-hmz-final"
+    journal.write_text("".join(f"{digest} {name}\n" for name in ("0/0", "0/0/99", "0/-1/0", "x")))
+    again = OutputWriter.prepare(tmp_path / "o.zarr", fake_run(labels(), region=REGION))
+    held = [again.holds("cells", r, digest) for r in regions_of(labels().shape, labels().chunks)]
+    assert not any(held)
+
+
+def test_a_chunk_of_which_a_part_is_written_anew_is_final_no_more(tmp_path: Path) -> None:
+    writer = OutputWriter.prepare(tmp_path / "o.zarr", fake_run(labels(), region=REGION))
+    regions = list(regions_of(labels().shape, labels().chunks))[:2]
+    digests = [put(writer, region, part(region)) for region in regions]
+    corner = {axis: (start, start + 1) for axis, (start, _) in regions[1].items()}
+    writer.write_chunk("cells", corner, np.full((1, 1, 1), 7, "u4"))
+    for each in (writer, OutputWriter.prepare(writer.path, fake_run(labels(), region=REGION))):
+        held = [each.holds("cells", r, d) for r, d in zip(regions, digests, strict=True)]
+        assert held == [True, False]
+
+
 def test_a_store_may_be_finished_twice_and_without_its_image(tmp_path: Path) -> None:
     source = open_source(image())
     made = fake_run(labels(), region=REGION)
@@ -199,5 +221,6 @@ def test_a_full_disk_is_told_and_what_was_written_stays(
 def test_a_full_disk_under_the_journal_is_told(tmp_path: Path) -> None:
     writer = OutputWriter.prepare(tmp_path / "o.zarr", fake_run(labels(), region=REGION))
     (tmp_path / "o.zarr/labels/cells/0/.napari-hmz-final").symlink_to("/dev/full")
+    region = next(regions_of(labels().shape, labels().chunks))
     with pytest.raises(DiskFull):
-        writer.write_chunk("cells", {}, LABELS, digest="a")
+        writer.write_chunk("cells", region, part(region), digest="a")

@@ -23,7 +23,7 @@ from napari_hmz.errors import HmzError, InternalError
 
 log = logging.getLogger(__name__)
 Work = Callable[[BlockTask], Awaitable[str]]
-REMEMBERED = 10_000  # outcomes of ended tasks that can still be asked for
+REMEMBERED = 1_000  # outcomes that can still be asked for: drivers ask when a task has ended
 
 
 @dataclass
