@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from napari_hmz.results.coarsening import Place
 from napari_hmz.results.journal import Journal
 
 GRID = (3, 4)
@@ -19,10 +20,10 @@ STEPS = st.lists(st.tuples(PLACES, st.none() | DIGESTS))
 @given(steps=STEPS)
 def test_the_last_word_of_each_chunk_holds_here_and_in_later_processes(
     tmp_path_factory: pytest.TempPathFactory,
-    steps: list[tuple[tuple[int, int], str | None]],
+    steps: list[tuple[Place, str | None]],
 ) -> None:
     path = tmp_path_factory.mktemp("journal") / "final"
-    journal, expected = Journal(path, GRID), dict[tuple[int, int], str | None]()
+    journal, expected = Journal(path, GRID), dict[Place, str | None]()
     for place, digest in steps:
         if digest is None:
             assert journal.forget(place) == (place in expected)

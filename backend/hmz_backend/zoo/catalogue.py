@@ -4,7 +4,9 @@ Called from the event loop and from worker threads: a lock guards the look at th
 handed out is frozen.
 """
 
+import math
 import threading
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -19,7 +21,7 @@ Signature = tuple[tuple[str, int, int], ...]
 
 
 class Zoo:
-    """The packages below some folders; changes on disk are seen at the next look.
+    """The packages below some folders; changes on disk are seen at the next look at it.
 
     A package that cannot be trusted is left out and stands in `faults`; it never hides the others.
 
@@ -27,10 +29,15 @@ class Zoo:
     ----------
     folders
         Each is a package, or holds packages (directly, or one folder deeper: one per version).
+    believed_s
+        How long a look is believed. A look asks the disk for every file, and while all threads are
+        busy, each answer may have to wait for Python's lock.
     """
 
-    def __init__(self, folders: Iterable[Path]) -> None:
+    def __init__(self, folders: Iterable[Path], *, believed_s: float = 0.0) -> None:
         self._folders = tuple(folders)
+        self._believed_s = believed_s
+        self._looked_s = -math.inf
         self._lock = threading.Lock()
         self._loaded: dict[Path, tuple[Signature, Package | PackageError]] = {}
 
@@ -57,9 +64,15 @@ class Zoo:
         """
         return choose(self.packages(), model, version)
 
+    def doubt(self) -> None:
+        """Believe the last look no more: the next question looks at the disk."""
+        self._looked_s = -math.inf
+
     def _look(self) -> tuple[dict[tuple[str, str], Package], dict[Path, PackageError]]:
         with self._lock:
-            self._refresh()
+            if time.monotonic() - self._looked_s >= self._believed_s:
+                self._refresh()
+                self._looked_s = time.monotonic()
             loaded = [(folder, thing) for folder, (_, thing) in sorted(self._loaded.items())]
         packages: dict[tuple[str, str], Package] = {}
         faults: dict[Path, PackageError] = {}
