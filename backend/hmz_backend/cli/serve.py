@@ -33,9 +33,6 @@ from hmz_backend.zoo.shipped import shipped_models
 from napari_hmz.errors import SettingsInvalid
 from napari_hmz.schema import wire
 
-BELIEVED_S = 5.0
-"""How long a look at the folders of models is believed: so long may a new one take to appear."""
-
 
 def serve(
     *,
@@ -55,7 +52,7 @@ def serve(
     set_up_logging(settings.log_format)
     check_address(settings)
     token, made_up = chosen_token(settings)
-    zoo = Zoo([shipped_models(), *settings.models], believed_s=BELIEVED_S)
+    zoo = Zoo([shipped_models(), *settings.models])
     pseudonyms = begun_in(settings.data_dir)
     open_database(settings.database_address).dispose()  # here a fault is told in a sentence
     with ExitStack() as stack:

@@ -4,9 +4,9 @@ Called from the event loop and from worker threads: a lock guards the look at th
 handed out is frozen.
 """
 
-import math
+import contextlib
+import os
 import threading
-import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -21,7 +21,7 @@ Signature = tuple[tuple[str, int, int], ...]
 
 
 class Zoo:
-    """The packages below some folders; changes on disk are seen at the next look at it.
+    """The packages below some folders; changes on disk are seen at the next look.
 
     A package that cannot be trusted is left out and stands in `faults`; it never hides the others.
 
@@ -29,15 +29,10 @@ class Zoo:
     ----------
     folders
         Each is a package, or holds packages (directly, or one folder deeper: one per version).
-    believed_s
-        How long a look is believed. A look asks the disk for every file, and while all threads are
-        busy, each answer may have to wait for Python's lock.
     """
 
-    def __init__(self, folders: Iterable[Path], *, believed_s: float = 0.0) -> None:
+    def __init__(self, folders: Iterable[Path]) -> None:
         self._folders = tuple(folders)
-        self._believed_s = believed_s
-        self._looked_s = -math.inf
         self._lock = threading.Lock()
         self._loaded: dict[Path, tuple[Signature, Package | PackageError]] = {}
 
@@ -64,15 +59,9 @@ class Zoo:
         """
         return choose(self.packages(), model, version)
 
-    def doubt(self) -> None:
-        """Believe the last look no more: the next question looks at the disk."""
-        self._looked_s = -math.inf
-
     def _look(self) -> tuple[dict[tuple[str, str], Package], dict[Path, PackageError]]:
         with self._lock:
-            if time.monotonic() - self._looked_s >= self._believed_s:
-                self._refresh()
-                self._looked_s = time.monotonic()
+            self._refresh()
             loaded = [(folder, thing) for folder, (_, thing) in sorted(self._loaded.items())]
         packages: dict[tuple[str, str], Package] = {}
         faults: dict[Path, PackageError] = {}
@@ -114,12 +103,25 @@ def _found(root: Path) -> list[Path]:
 
 
 def _signature(folder: Path) -> Signature:
-    entries = []
-    for path in sorted(folder.rglob("*")):
-        if path.is_file() and "__pycache__" not in path.parts:
-            stat = path.stat()
-            entries.append((path.relative_to(folder).as_posix(), stat.st_mtime_ns, stat.st_size))
-    return tuple(entries)
+    """Return what tells that a file has changed; one question to the disk for each.
+
+    After each, a thread may have to wait for Python's lock while others compute.
+    """
+    entries, waiting = list[tuple[str, int, int]](), [(str(folder), "")]
+    while waiting:
+        path, prefix = waiting.pop()
+        with (
+            contextlib.suppress(FileNotFoundError),
+            os.scandir(path) as found,
+        ):  # it may go meanwhile
+            for entry in found:
+                name = prefix + entry.name
+                if entry.is_dir() and entry.name != "__pycache__":
+                    waiting.append((entry.path, f"{name}/"))
+                elif entry.is_file():
+                    stat = entry.stat()
+                    entries.append((name, stat.st_mtime_ns, stat.st_size))
+    return tuple(sorted(entries))
 
 
 def _order(package: Package) -> tuple[str, tuple[tuple[int, int, str], ...]]:

@@ -41,7 +41,6 @@ class PackageFolders(Mapping[Key, Path]):
         return len(self.zoo.packages())
 
     def _found(self, key: Key) -> Path:
-        self.zoo.doubt()
         for package in self.zoo.packages():
             if package.key == key:
                 return package.folder

@@ -1,7 +1,6 @@
 """The catalogue: newest version first, changes seen, broken packages set apart."""
 
 import shutil
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -61,18 +60,6 @@ def test_changes_on_disk_are_seen(package: Path, edit: Edit) -> None:
     assert [card.id for card in shelf.cards()] == ["components", "components-2d"]
     shutil.rmtree(package)
     assert [card.id for card in shelf.cards()] == ["components-2d"]
-
-
-def test_a_look_is_believed_for_a_while_unless_it_is_doubted(package: Path, edit: Edit) -> None:
-    shelf, eager = (Zoo([package.parent], believed_s=seconds) for seconds in (3600.0, 0.05))
-    before = [card.version for card in shelf.cards()]
-    assert [card.version for card in eager.cards()] == before
-    edit(package, lambda d: d.update(version="2.0.0"))
-    assert [card.version for card in shelf.cards()] == before
-    time.sleep(0.1)
-    assert [card.version for card in eager.cards()] == ["2.0.0"]
-    shelf.doubt()
-    assert [card.version for card in shelf.cards()] == ["2.0.0"]
 
 
 def test_a_broken_package_hides_no_other_and_comes_back(package: Path) -> None:

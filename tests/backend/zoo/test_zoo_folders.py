@@ -26,7 +26,7 @@ class CountedZoo(Zoo):
 
 @pytest.fixture
 def zoo(package: Path) -> CountedZoo:
-    return CountedZoo([package.parent], believed_s=3600.0)
+    return CountedZoo([package.parent])
 
 
 @pytest.fixture
