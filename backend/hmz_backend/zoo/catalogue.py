@@ -17,7 +17,7 @@ from napari_hmz.errors import PackageError, PackageInvalid
 from napari_hmz.schema import ModelCard
 
 Signature = tuple[tuple[str, int, int], ...]
-"""Name, time of change and size of every file of a package."""
+"""Path, time of change and size of every file of a package."""
 
 
 class Zoo:
@@ -107,20 +107,14 @@ def _signature(folder: Path) -> Signature:
 
     After each, a thread may have to wait for Python's lock while others compute.
     """
-    entries, waiting = list[tuple[str, int, int]](), [(str(folder), "")]
-    while waiting:
-        path, prefix = waiting.pop()
-        with (
-            contextlib.suppress(FileNotFoundError),
-            os.scandir(path) as found,
-        ):  # it may go meanwhile
-            for entry in found:
-                name = prefix + entry.name
-                if entry.is_dir() and entry.name != "__pycache__":
-                    waiting.append((entry.path, f"{name}/"))
-                elif entry.is_file():
-                    stat = entry.stat()
-                    entries.append((name, stat.st_mtime_ns, stat.st_size))
+    entries = list[tuple[str, int, int]]()
+    for path, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if name != "__pycache__"]
+        for name in names:
+            file = os.path.join(path, name)  # noqa: PTH118 # what this is quick for
+            with contextlib.suppress(FileNotFoundError):  # it went meanwhile, or is a dead link
+                stat = os.stat(file)  # noqa: PTH116 # as above
+                entries.append((file, stat.st_mtime_ns, stat.st_size))
     return tuple(sorted(entries))
 
 

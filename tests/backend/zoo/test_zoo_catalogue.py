@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hmz_backend.zoo.catalogue import Zoo
+from hmz_backend.zoo.catalogue import Zoo, _signature
 from hmz_backend.zoo.shipped import shipped_models
 from napari_hmz.errors import NotFound, PackageDigestWrong, PackageInvalid
 
@@ -89,6 +89,13 @@ def test_hidden_folders_are_left_out(package: Path) -> None:
     shelf = Zoo([package.parent])
     assert len(shelf.cards()) == 1
     assert not shelf.faults()
+
+
+def test_links_that_lead_nowhere_or_round_in_circles_do_no_harm(package: Path) -> None:
+    before = _signature(package)
+    (package / "nowhere").symlink_to("gone")
+    (package / "round").symlink_to(package, target_is_directory=True)
+    assert _signature(package) == before
 
 
 def test_all_shipped_models_are_on_the_shelf() -> None:
