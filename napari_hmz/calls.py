@@ -55,17 +55,21 @@ class Calls:
         """Return the backend's health if both sides understand each other; raises as `connect`."""
         return checked_health(self._http)
 
-    def models(self, task: str | None = None, query: str | None = None) -> tuple[ModelCard, ...]:
+    def models(
+        self, task: str | None = None, query: str | None = None, *, fresh: bool = False
+    ) -> tuple[ModelCard, ...]:
         """Return the cards of the models that the caller may use, newest version first.
 
         Parameters
         ----------
         task, query
             Only those for a task, or with a word in their names and texts.
+        fresh
+            Have the backend look for them now; it looks every few seconds by itself.
         """
         asked = {"task": task, "q": query}
         params = {name: value for name, value in asked.items() if value}
-        return self._http.get(wire.MODELS, _CARDS, params=params)
+        return self._http.get(wire.MODELS, _CARDS, params=params, fresh=fresh)
 
     def model(self, model: str, version: str | None = None) -> ModelCard:
         """Return one card, or the newest version's; raises `NotFound` also if it is not for you."""

@@ -113,10 +113,11 @@ class Http:
         answer: type[T] | TypeAdapter[T],
         *,
         params: Params | None = None,
+        fresh: bool = False,
         timeout_s: float | None = None,
         patience: Patience | None = None,
     ) -> T:
-        """Fetch a message.
+        """Fetch a message; a `fresh` one tells what is there now, not a few seconds ago.
 
         Raises
         ------
@@ -126,7 +127,12 @@ class Http:
             Whatever the backend answers instead.
         """
         response = self._exchange(
-            "GET", path, patience=patience, timeout_s=timeout_s, params=dict(params or {})
+            "GET",
+            path,
+            patience=patience,
+            timeout_s=timeout_s,
+            params=dict(params or {}),
+            headers={"Cache-Control": wire.NO_CACHE} if fresh else {},
         )
         return _read(response, answer)
 

@@ -67,10 +67,11 @@ from hmz_backend.routes.prefix import Prefix
 from hmz_backend.routes.request_pace import RequestPace
 from hmz_backend.routes.words_limit import WordsLimit
 from hmz_backend.runs.block_worker import BlockWorker
-from hmz_backend.runs.catalogue import Catalogue, Packages
+from hmz_backend.runs.catalogue import Catalogue
 from hmz_backend.runs.collector import Collector
 from hmz_backend.runs.entrance import Entrance
 from hmz_backend.runs.holdings import Holdings
+from hmz_backend.runs.lookout import Lookout, Packages
 from hmz_backend.runs.parts import Parts
 from hmz_backend.runs.planner import Planner
 from hmz_backend.runs.service import RunService
@@ -174,7 +175,7 @@ def _open_to_pages(origins: Sequence[str]) -> list[Middleware]:
             CORSMiddleware,
             allow_origins=origins,
             allow_methods=["GET", "HEAD", "POST", "PUT", "DELETE"],
-            allow_headers=["Authorization", "Content-Type", *wire.HEADERS],
+            allow_headers=["Authorization", "Cache-Control", "Content-Type", *wire.HEADERS],
             expose_headers=["ETag", "Retry-After", *wire.HEADERS],
         )
     ]
@@ -277,7 +278,8 @@ async def _running(
     dispatcher = _dispatcher(given, settings)
     worker = BlockWorker(dispatcher, threads)
     made = given.executor(worker) if given.executor else _local(worker, settings)
-    catalogue = Catalogue(given.packages, looking, database, ModelRules(settings.model_access))
+    lookout = Lookout(given.packages, looking, database)
+    catalogue = Catalogue(lookout, ModelRules(settings.model_access))
     # What was done here is told, whoever leads by now.
     audit = AuditKeeper(database.guarded(None), Checkpoints(settings.audit_checkpoints))
     shelf = _shelf(settings, threads, audit.summary)
@@ -301,7 +303,7 @@ async def _running(
     collector = Collector(shelf, service, database, settings.volume_ttl_s, settings.run_ttl_s)
     folding = Folding(database, settings.ledger_names_months)
     try:
-        async with _at_work(services, made, (collector.run, folding.run)):
+        async with _at_work(services, made, (lookout.run, collector.run, folding.run)):
             yield
     finally:
         app.state.readings = None
@@ -320,9 +322,8 @@ async def _at_work(
     await people.start()
     await services.volumes.start()
     await runs.start()
-    warming = services.catalogue.warm()  # reading packages takes seconds, once
     barring = runs.stop_suspended(people.changes())
-    running = (warming, barring, *(chore() for chore in more))
+    running = (barring, *(chore() for chore in more))
     chores = [asyncio.create_task(each) for each in running]
     try:
         yield

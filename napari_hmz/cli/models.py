@@ -24,7 +24,7 @@ def models(  # noqa: PLR0917 # typer passes each by its name
 ) -> None:
     """List the models, newest version first."""
     with connect(url, profile=profile, engine=engine) as client:
-        cards = client.models(task, query)
+        cards = client.models(task, query, fresh=True)
     if json:
         typer.echo(TypeAdapter(tuple[ModelCard, ...]).dump_json(cards))
         return

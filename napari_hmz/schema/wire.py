@@ -21,6 +21,8 @@ DIGEST_HEADER: Final = "Content-Digest"
 WANT_DIGEST_HEADER: Final = "Want-Content-Digest"
 """RFC 9530; `NO_DIGEST` of a client that knows the digest already."""
 NO_DIGEST: Final = "sha-256=0"
+NO_CACHE: Final = "no-cache"
+"""RFC 9111, in `Cache-Control`: of a client that wants what is there now."""
 LAST_EVENT_HEADER: Final = "Last-Event-ID"
 HEADERS: Final = (
     PROTOCOL_HEADER,

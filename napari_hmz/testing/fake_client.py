@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,28 +32,16 @@ from napari_hmz.schema import (
     Sizes,
     StateChanged,
     Urgency,
-    VolumeRequest,
     extents,
     full_region,
     resolve_parameters,
     slices,
 )
-from napari_hmz.testing.fake_plan import blocks, in_volume, output_array, run_of
+from napari_hmz.testing.fake_plan import ReadableSource, blocks, in_volume, output_array, run_of
 from napari_hmz.transfer import Traffic
 
 FIRST_PROVISIONAL = 1000
 """Provisional ids of the fake are this plus the number of the block."""
-
-
-class ReadableSource(Protocol):
-    """What the fake asks of a source."""
-
-    @property
-    def request(self) -> VolumeRequest:
-        """What would be announced of the volume."""
-
-    def read(self, region: Region) -> NDArray[Any]:
-        """Return a region of the volume."""
 
 
 @dataclass
@@ -103,7 +91,13 @@ class FakeClient:
         """Return the owner of this machine's backend."""
         return Me(issuer="local", subject="owner", credential="shared")
 
-    def models(self, task: str | None = None, query: str | None = None) -> tuple[ModelCard, ...]:
+    def models(
+        self,
+        task: str | None = None,
+        query: str | None = None,
+        *,
+        fresh: bool = False,  # noqa: ARG002 # these never change
+    ) -> tuple[ModelCard, ...]:
         """Return the cards, of one task or with a word in their name if asked."""
         return tuple(
             card

@@ -1,8 +1,10 @@
-"""What a fake run plans: one output in blocks, over a region of its volume; and the run of that."""
+"""What a fake run reads and plans: one output in blocks, over a region of a volume; the run."""
 
 from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from napari_hmz.schema import (
     ModelCard,
@@ -17,6 +19,17 @@ from napari_hmz.schema import (
     VolumeRequest,
     extents,
 )
+
+
+class ReadableSource(Protocol):
+    """What the fake asks of a source."""
+
+    @property
+    def request(self) -> VolumeRequest:
+        """What would be announced of the volume."""
+
+    def read(self, region: Region) -> NDArray[Any]:
+        """Return a region of the volume."""
 
 
 def output_array(

@@ -14,6 +14,7 @@ from hmz_backend.identity.protocol import Principal
 from hmz_backend.planning.estimate import work_share
 from hmz_backend.runs import records
 from hmz_backend.runs.catalogue import Catalogue
+from hmz_backend.runs.lookout import Lookout
 from hmz_backend.testing.cards import CARDS
 from hmz_backend.testing.live_backend import FakePackages
 from hmz_backend.testing.user import User
@@ -45,7 +46,7 @@ def told(database: Database, card: ModelCard) -> ModelCard:
         )
         await database.write(write)
         with ThreadPoolExecutor(1) as threads:
-            catalogue = Catalogue(FakePackages([card]), threads, database, ModelRules())
+            catalogue = Catalogue(Lookout(FakePackages([card]), threads, database), ModelRules())
             (found,) = await catalogue.with_speeds(
                 await catalogue.search(Principal("local", "owner"))
             )

@@ -46,6 +46,14 @@ def test_reads_a_message_with_token_and_protocol(server: ScriptedServer, http: H
     assert headers[wire.PROTOCOL_HEADER.lower()] == str(wire.PROTOCOL_VERSION)
 
 
+def test_who_wants_what_is_there_now_says_so(server: ScriptedServer, http: Http) -> None:
+    server.on("GET", wire.HEALTH, healthy)
+    http.get(wire.HEALTH, Health)
+    http.get(wire.HEALTH, Health, fresh=True)
+    plain, fresh = (request.headers.get("cache-control") for request in server.seen)
+    assert (plain, fresh) == (None, "no-cache")
+
+
 def test_problem_becomes_the_error_with_its_request_id(server: ScriptedServer, http: Http) -> None:
     server.on(
         "GET",

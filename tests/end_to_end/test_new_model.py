@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 from npe2 import PluginManager, PluginManifest
 from pytestqt.qtbot import QtBot
+from typer.testing import CliRunner
 
 import napari_hmz
 from hmz_backend.testing.packages import TinyPackage
+from napari_hmz.cli import app
 from napari_hmz.testing.backend_process import BackendProcess, free_port
 
 pytestmark = [pytest.mark.gui, pytest.mark.slow]
@@ -131,6 +133,21 @@ def test_a_package_dropped_into_the_zoo_appears_with_a_right_form_and_runs(
     assert not page.status.message
     image, result = page._viewer.layers
     np.testing.assert_array_equal(np.squeeze(result.data), image.data)
+
+
+def listed_in_a_shell() -> set[str]:
+    told = CliRunner().invoke(app, ["models", "--json"])
+    assert told.exit_code == 0, told.output
+    return {card["id"] for card in json.loads(told.stdout)}
+
+
+@pytest.mark.usefixtures("settings")
+def test_a_shell_lists_a_package_as_soon_as_it_is_dropped(zoo: Path, tmp_path: Path) -> None:
+    assert "new-model" not in listed_in_a_shell()
+    drop(zoo, tmp_path)
+    assert "new-model" in listed_in_a_shell()
+    shutil.rmtree(zoo / "new-model")
+    assert "new-model" not in listed_in_a_shell()
 
 
 def test_a_package_that_is_still_being_copied_appears_once_it_is_whole(

@@ -65,7 +65,7 @@ def test_the_main_thread_neither_connects_nor_reads(
     threads: dict[str, threading.Thread] = {}
 
     class Watched(FakeClient):
-        def models(self, *_: str | None) -> tuple[ModelCard, ...]:
+        def models(self, *_: str | None, fresh: bool = False) -> tuple[ModelCard, ...]:
             threads["models"] = threading.current_thread()
             return super().models()
 

@@ -118,7 +118,7 @@ def test_a_sign_in_that_has_expired_is_said_wherever_the_backend_is_asked(
     zoo = open_zoo()
     expired = NotSignedIn("The sign-in has expired.")
 
-    def refuse(*_: object) -> Untyped:
+    def refuse(*_: object, **__: object) -> Untyped:
         raise expired
 
     monkeypatch.setattr(zoo.client, "models", refuse)

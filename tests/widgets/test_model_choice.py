@@ -179,7 +179,7 @@ def test_a_backend_that_is_lost_and_comes_back(
     page.models.choose("a")
     assert page.desk.run_button.isEnabled()
     with monkeypatch.context() as patch:
-        patch.setattr(zoo.client, "models", away)
+        patch.setattr(zoo.client, "models", lambda **_: away())
         page.refresh()
         qtbot.waitUntil(lambda: not page.models.catalogue.note.isHidden())
     assert page.models.card().id == "a"
@@ -189,6 +189,24 @@ def test_a_backend_that_is_lost_and_comes_back(
     qtbot.waitUntil(page.desk.run_button.isEnabled)
     assert page.models.catalogue.note.isHidden()
     assert not page.status.message
+
+
+def test_refresh_asks_for_what_is_there_now(
+    open_zoo: OpenZoo, make_card: MakeCard, qtbot: QtBot
+) -> None:
+    asked: list[bool] = []
+
+    class Watched(FakeClient):
+        def models(self, *words: str | None, fresh: bool = False) -> tuple[ModelCard, ...]:
+            asked.append(fresh)
+            return super().models(*words)
+
+    zoo = open_zoo(Watched(two(make_card)))
+    button = zoo.page.models.chosen.button
+    qtbot.waitUntil(button.isEnabled)
+    button.click()
+    qtbot.waitUntil(button.isEnabled)
+    assert asked == [False, True]
 
 
 def test_nothing_is_kept_outside_the_state_folder(

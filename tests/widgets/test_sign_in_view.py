@@ -40,9 +40,11 @@ class People(FakeClient):
         self._check()
         return Me(issuer="i", subject="7", name="<b>Wanda</b>", credential="issuer")
 
-    def models(self, task: str | None = None, query: str | None = None) -> tuple[ModelCard, ...]:
+    def models(
+        self, task: str | None = None, query: str | None = None, *, fresh: bool = False
+    ) -> tuple[ModelCard, ...]:
         self._check()
-        return super().models(task, query)
+        return super().models(task, query, fresh=fresh)
 
 
 class Reader:

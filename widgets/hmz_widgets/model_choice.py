@@ -72,7 +72,10 @@ class ModelChoice:
         self.catalogue.suit(image)
 
     def refresh(self) -> None:
-        """Ask the backend for its models; find it first if need be."""
+        """Ask the backend for the models that it has now; find it first if need be."""
+        self._look(fresh=True)
+
+    def _look(self, *, fresh: bool = False) -> None:
         client = self._backend.client
         if client is None:
             self._backend.find()
@@ -80,7 +83,7 @@ class ModelChoice:
         self._allow_asking(allowed=False)
         self._status.busy("Asking for models …")
         self._bridge.call(
-            partial(_ask, client, self._kept()),
+            partial(_ask, client, self._kept(), fresh=fresh),
             done=partial(self._take, client),
             failed=self._miss,
             ended=partial(self._allow_asking, allowed=True),
@@ -163,13 +166,13 @@ class ModelChoice:
         for part in (self.chosen, self.catalogue):
             part.refresh.connect(self.refresh)
         self._backend.searching.connect(self._searching)
-        self._backend.changed.connect(self.refresh)
+        self._backend.changed.connect(self._look)
         self._backend.failed.connect(self._not_found)
 
 
-def _ask(client: Client, open_kept: Callable[[], KeptCards]) -> Cards:
+def _ask(client: Client, open_kept: Callable[[], KeptCards], *, fresh: bool) -> Cards:
     """Ask for the models and keep them for the time when nobody answers (in a worker)."""
-    cards = tuple(client.models())
+    cards = tuple(client.models(fresh=fresh))
     open_kept().put(cards, time.time())
     return cards
 

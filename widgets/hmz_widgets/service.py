@@ -55,8 +55,8 @@ class Client(RunKeeper, Protocol):
     def attach(self, run_id: str, *, resume: bool, source: Any) -> WatchedRun:  # noqa: ANN401 # an array, or levels; None
         """Take up a run; `resume` one that has ended early; `source`: its image, if need be."""
 
-    def models(self) -> Sequence[ModelCard]:
-        """Return the cards of the models that may be used."""
+    def models(self, *, fresh: bool) -> Sequence[ModelCard]:
+        """Return the cards of the models that may be used, `fresh`: that are there now."""
 
     def picture(self, card: ModelCard) -> bytes:
         """Return the thumbnail of a model."""

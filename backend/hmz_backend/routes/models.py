@@ -3,7 +3,7 @@
 import mimetypes
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import TypeAdapter
 
 from hmz_backend.routes import rules
@@ -19,14 +19,20 @@ CARDS = TypeAdapter(list[ModelCard])
     wire.MODELS, response_model=list[ModelCard], responses=problems(), dependencies=rules.KNOWN
 )
 async def cards(
+    *,
     request: Request,
     at: At,
     caller: Caller,
     task: Annotated[str | None, Query(examples=["instance-segmentation"])] = None,
     q: Annotated[str | None, Query(description="Words in name, summary or tags")] = None,
+    cache_control: Annotated[
+        str, Header(description="`no-cache`: as they are now, not a few seconds ago")
+    ] = "",
 ) -> Response:
     """List the cards, newest version first."""
-    found = await at.catalogue.with_speeds(await at.catalogue.search(caller, task, q))
+    is_fresh = wire.NO_CACHE in cache_control
+    cards = await at.catalogue.search(caller, task, q, fresh=is_fresh)
+    found = await at.catalogue.with_speeds(cards)
     return tagged(request, CARDS.dump_json(found))
 
 

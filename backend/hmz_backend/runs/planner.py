@@ -53,7 +53,8 @@ class Planner:
     async def brief(self, run: str, owner: Principal, request: RunRequest) -> Brief:
         """Return everything that is fixed for a run; raises as `plan` does."""
         source = await self.volumes.request(owner, request.volume)
-        card = await self.catalogue.card(owner, request.model, request.version)
+        asked = self.catalogue.card_now if run else self.catalogue.card
+        card = await asked(owner, request.model, request.version)
         self.catalogue.rules.check_data(card, source.data_class)
         others = {
             spec.name: await self._other(owner, card, request.inputs[spec.name])

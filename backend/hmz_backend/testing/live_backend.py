@@ -16,7 +16,7 @@ from hmz_backend.engines.protocol import Engine
 from hmz_backend.engines.triton_http import TritonHttp
 from hmz_backend.identity.protocol import Identity
 from hmz_backend.identity.shared_token import SharedToken
-from hmz_backend.runs.catalogue import Package
+from hmz_backend.runs.lookout import Package
 from hmz_backend.server import Server, address_of, listen, make_server
 from hmz_backend.settings import Settings
 from hmz_backend.watch.watch import Watch
