@@ -26,6 +26,7 @@ from hmz_backend.server import (
 )
 from hmz_backend.settings import LEAST_TOKEN, Settings, load_settings
 from hmz_backend.watch.log_lines import set_up_logging
+from hmz_backend.watch.log_thread import written_aside
 from hmz_backend.watch.pseudonyms import Pseudonyms, kept_key
 from hmz_backend.watch.watch import Watch
 from hmz_backend.zoo.catalogue import Zoo
@@ -49,13 +50,14 @@ def serve(
     set_up_logging()
     keep_memory()
     settings = load_settings(config, host=host, port=port, data_dir=data_dir, engine=engine)
-    set_up_logging(settings.log_format)
+    log_handler = set_up_logging(settings.log_format)
     check_address(settings)
     token, made_up = chosen_token(settings)
     zoo = Zoo([shipped_models(), *settings.models])
     pseudonyms = begun_in(settings.data_dir)
     open_database(settings.database_address).dispose()  # here a fault is told in a sentence
     with ExitStack() as stack:
+        stack.enter_context(written_aside(log_handler))
         opened = stack.enter_context(listen(settings.host, settings.port))
         settings = settings.model_copy(update={"port": opened.getsockname()[1]})
         for_metrics = [stack.enter_context(each) for each in listen_for_metrics(settings)]

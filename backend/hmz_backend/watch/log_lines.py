@@ -53,13 +53,14 @@ class JsonLines(logging.Formatter):
         return json.dumps(told, ensure_ascii=True, default=str)
 
 
-def set_up_logging(form: Form = "plain") -> None:
-    """Write the log to standard error, one line per entry."""
+def set_up_logging(form: Form = "plain") -> logging.Handler:
+    """Write the log to standard error, one line per entry; return what writes it."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines() if form == "json" else PlainLines())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     for chatty in ("alembic", "httpx", "opentelemetry"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    return handler
 
 
 def _about() -> dict[str, str | int]:
