@@ -144,6 +144,7 @@ def test_a_look_that_fails_is_told_and_the_next_may_go_through(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr(lookout_module, "PAUSE_S", SOON_S)
+    monkeypatch.setattr(lookout_module, "LONGEST_PAUSE_S", SOON_S)
 
     async def story() -> None:
         await seen(lookout)
@@ -159,7 +160,8 @@ def test_a_look_that_fails_is_told_and_the_next_may_go_through(
 
 def test_a_disk_on_which_a_look_takes_long_is_left_in_peace() -> None:
     assert lookout_module.rest_s(0.001) == lookout_module.PAUSE_S
-    assert lookout_module.rest_s(3.0) == 60.0
+    assert lookout_module.rest_s(0.5) == 10.0
+    assert lookout_module.rest_s(60.0) == lookout_module.LONGEST_PAUSE_S, "it read a new package"
 
 
 def test_a_model_that_is_not_known_is_looked_for(

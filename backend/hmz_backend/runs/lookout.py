@@ -21,6 +21,7 @@ from napari_hmz.schema import ModelCard
 
 log = logging.getLogger(__name__)
 PAUSE_S: Final = 2.0
+LONGEST_PAUSE_S: Final = 30.0
 REST_PER_LOOK: Final = 20
 
 
@@ -85,9 +86,11 @@ class Lookout:
             began_s = time.monotonic()
             try:
                 await self.look()
+                pause_s = rest_s(time.monotonic() - began_s)
             except Exception:  # whatever it is, the next look may go through
                 log.exception("the models could not be looked at")
-            await asyncio.sleep(rest_s(time.monotonic() - began_s))
+                pause_s = LONGEST_PAUSE_S
+            await asyncio.sleep(pause_s)
 
     async def last(self) -> Sight:
         """Return what was seen last; the first one to ask waits for a look."""
@@ -104,4 +107,4 @@ class Lookout:
 
 def rest_s(took_s: float) -> float:
     """Return the seconds until the next look: a large zoo on a slow disk is left in peace."""
-    return max(PAUSE_S, REST_PER_LOOK * took_s)
+    return min(max(PAUSE_S, REST_PER_LOOK * took_s), LONGEST_PAUSE_S)
