@@ -175,7 +175,7 @@ def test_a_lost_brief_is_made_again_unless_the_model_has_changed(
     user.announce()
     run = stopped_in_the_middle(user, engine, "copy")
     (backend.folder / "runs" / run.id / "brief.json").write_bytes(bytes(300))  # torn
-    packages = backend.app.state.services.catalogue.packages
+    packages = backend.app.state.services.catalogue.lookout.packages
     changed = [card.model_copy(update={"digest": "sha256:other"}) for card in CARDS]
     for cards, words in (([], "is not here any more"), (changed, "has been changed")):
         object.__setattr__(packages, "cards", cards)
