@@ -6,45 +6,38 @@ where they come from, since what they are about is known there only.
 """
 
 import logging
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from logging.handlers import QueueHandler, QueueListener
-from queue import Queue
+from queue import SimpleQueue
 from typing import Final
 
 MOST_LINES: Final = 10_000  # waiting; then whoever has a line more waits, and none is lost
-
-
-Lines = Queue[logging.LogRecord | None]
-"""None: there are no more."""
+PAUSE_S: Final = 0.01
 
 
 class _Waiting(QueueHandler):
-    """Hands lines over."""
+    """Hands lines over, to a queue that has no lock in Python.
 
-    queue: Lines
+    A line may come from a destructor or a signal in the middle of handing over another one.
+    """
+
+    queue: SimpleQueue[logging.LogRecord]
 
     def enqueue(self, record: logging.LogRecord) -> None:
-        """Wait for room: as it is, a full queue would be an error."""
+        """Hand a line over once there is room."""
+        while self.queue.qsize() >= MOST_LINES:
+            time.sleep(PAUSE_S)  # this queue tells nobody when there is room
         self.queue.put(record)
-
-
-class _Writing(QueueListener):
-    """Writes them."""
-
-    queue: Lines
-
-    def enqueue_sentinel(self) -> None:
-        """Wait for room, too."""
-        self.queue.put(None)
 
 
 @contextmanager
 def written_aside(handler: logging.Handler) -> Iterator[None]:
     """Let a handler of the root logger write from a thread; at the end, all lines are written."""
     root, form = logging.getLogger(), handler.formatter
-    lines: Lines = Queue(MOST_LINES)
-    waiting, writing = _Waiting(lines), _Writing(lines, handler)
+    lines = SimpleQueue[logging.LogRecord]()
+    waiting, writing = _Waiting(lines), QueueListener(lines, handler)
     waiting.setFormatter(form)
     handler.setFormatter(None)
     root.addHandler(waiting)

@@ -2,6 +2,8 @@
 
 import io
 import logging
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextvars import copy_context
@@ -102,6 +104,30 @@ def test_no_line_is_lost_where_more_wait_than_there_is_room_for(
         disk.takes.set()
         saying.join()
     assert len(disk.getvalue().splitlines()) == 20
+
+
+INTERRUPTED = """
+import logging, os, signal, sys, time
+from hmz_backend.watch.log_thread import written_aside
+
+handler, said = logging.StreamHandler(open(os.devnull, "w")), []
+logging.basicConfig(level=logging.INFO, handlers=[handler])
+signal.signal(signal.SIGALRM, lambda *_: (logging.info("from within"), said.append(1)))
+with written_aside(handler):
+    signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
+    end_s = time.monotonic() + 1
+    while time.monotonic() < end_s:
+        logging.info("a line")
+    signal.setitimer(signal.ITIMER_REAL, 0)
+sys.exit(not said)
+"""
+
+
+def test_a_line_may_come_in_the_middle_of_another() -> None:
+    words = [sys.executable, "-c", INTERRUPTED]
+    # Where it is not so, it never ends.
+    ended = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
 
 
 def test_afterwards_lines_are_written_as_before(disk: SlowDisk, handler: logging.Handler) -> None:
